@@ -1,0 +1,197 @@
+/** One row of the error table. docs/errors.md is made from it. */
+export interface ErrorRow {
+  /** HTTP status when the headers have not gone out yet. */
+  readonly status: number;
+  /** OpenAI's `error.type`. */
+  readonly type: string;
+  /** What happened, in words for the caller. A detail may follow it after a colon. */
+  readonly message: string;
+  /** What to do next. */
+  readonly remedy: string;
+  /** Whether the same request may succeed when sent again. */
+  readonly retriable: boolean;
+}
+
+const invalid = "invalid_request_error";
+const server = "server_error";
+
+/** Every error that Baseload answers with, by code. Upstream errors that are relayed keep the upstream's own words. */
+export const ERRORS = {
+  invalid_json: {
+    status: 400, type: invalid, retriable: false,
+    message: "The body is not valid JSON",
+    remedy: "Send a JSON object with content-type application/json.",
+  },
+  invalid_request: {
+    status: 400, type: invalid, retriable: false,
+    message: "The request does not have the shape that this endpoint takes",
+    remedy: "Correct the field named in `param`; see the OpenAI API reference.",
+  },
+  unsupported_encoding: {
+    status: 415, type: invalid, retriable: false,
+    message: "The body's content-encoding is not supported",
+    remedy: "Send the body uncompressed.",
+  },
+  request_too_large: {
+    status: 413, type: invalid, retriable: false,
+    message: "The body is larger than this server accepts",
+    remedy: "Send less, or raise server.maxBodyBytes.",
+  },
+  request_timeout: {
+    status: 408, type: invalid, retriable: true,
+    message: "The request did not arrive in full in time",
+    remedy: "Send the body without pausing, or raise server.uploadTimeoutMs.",
+  },
+  headers_too_large: {
+    status: 431, type: invalid, retriable: false,
+    message: "The request's headers are too large",
+    remedy: "Send fewer or shorter headers.",
+  },
+  bad_http: {
+    status: 400, type: invalid, retriable: false,
+    message: "The bytes received are not a well-formed HTTP/1.1 request",
+    remedy: "Use an HTTP/1.1 client.",
+  },
+  missing_key: {
+    status: 401, type: "authentication_error", retriable: false,
+    message: "No API key was given",
+    remedy: "Send `Authorization: Bearer KEY` with a key of a tenant in baseload.yaml.",
+  },
+  wrong_key: {
+    status: 401, type: "authentication_error", retriable: false,
+    message: "The API key is not known here",
+    remedy: "Check the key, or add its tenant to baseload.yaml.",
+  },
+  origin_refused: {
+    status: 403, type: "permission_error", retriable: false,
+    message: "Without keys, only programs on this machine are served, and this request names another host or a web page's origin",
+    remedy: "Call http://127.0.0.1, or give tenants keys in baseload.yaml.",
+  },
+  route_not_found: {
+    status: 404, type: invalid, retriable: false,
+    message: "There is nothing at this path",
+    remedy: "Use /v1/chat/completions, /v1/completions, /v1/models, /healthz, /readyz or /api/receipts/ID.",
+  },
+  method_not_allowed: {
+    status: 405, type: invalid, retriable: false,
+    message: "This path does not take this method",
+    remedy: "Use the method in the `allow` header.",
+  },
+  model_not_found: {
+    status: 404, type: invalid, retriable: false,
+    message: "No backend serves this model",
+    remedy: "Ask GET /v1/models for the names, or add the model to a backend in baseload.yaml.",
+  },
+  endpoint_not_served: {
+    status: 404, type: invalid, retriable: false,
+    message: "No backend that has this model serves this endpoint",
+    remedy: "Use another endpoint, or set the backend's `endpoints`.",
+  },
+  context_length_exceeded: {
+    status: 400, type: invalid, retriable: false,
+    message: "The prompt is longer than any backend's context",
+    remedy: "Shorten the prompt, or add a backend with a larger context.",
+  },
+  unknown_class: {
+    status: 400, type: invalid, retriable: false,
+    message: "The service class is not configured",
+    remedy: "Use a class from `classes` in baseload.yaml, or leave the header out.",
+  },
+  receipt_not_found: {
+    status: 404, type: invalid, retriable: false,
+    message: "There is no receipt of this id for this tenant",
+    remedy: "Use the id from a response's x-baseload-receipt header.",
+  },
+  queue_full: {
+    status: 429, type: "rate_limit_error", retriable: true,
+    message: "Every backend that fits is at its limit, and the queue is full",
+    remedy: "Try again after the time in retry-after, or raise the backends' maxConcurrent.",
+  },
+  queue_timeout: {
+    status: 503, type: server, retriable: true,
+    message: "No backend became free in time",
+    remedy: "Try again later, add capacity, or raise server.queueTimeoutMs.",
+  },
+  storage_unavailable: {
+    status: 503, type: server, retriable: true,
+    message: "Receipts cannot be stored now, so no new request is taken",
+    remedy: "Free or mend the disk that holds the data directory; see /readyz.",
+  },
+  shutting_down: {
+    status: 503, type: server, retriable: true,
+    message: "This server is stopping",
+    remedy: "Send the request again to another replica, or shortly.",
+  },
+  upstream_unreachable: {
+    status: 502, type: server, retriable: true,
+    message: "The backend could not be reached",
+    remedy: "Check that the backend runs and that its url is right.",
+  },
+  upstream_connect_timeout: {
+    status: 504, type: server, retriable: true,
+    message: "The backend did not accept a connection in time",
+    remedy: "Check the network to the backend, or raise watch.connectMs.",
+  },
+  upstream_headers_timeout: {
+    status: 504, type: server, retriable: true,
+    message: "The backend did not begin to answer in time",
+    remedy: "Check the backend's load, or raise watch.headersMs.",
+  },
+  upstream_first_timeout: {
+    status: 504, type: server, retriable: true,
+    message: "The backend sent no first token in time",
+    remedy: "Check the backend's load, or raise watch.firstMs.",
+  },
+  upstream_idle_timeout: {
+    status: 504, type: server, retriable: true,
+    message: "The backend fell silent in the middle of its answer",
+    remedy: "Check the backend, or raise watch.idleMs.",
+  },
+  upstream_total_timeout: {
+    status: 504, type: server, retriable: true,
+    message: "The answer took longer than allowed",
+    remedy: "Ask for fewer tokens, or raise watch.totalMs.",
+  },
+  upstream_broken: {
+    status: 502, type: server, retriable: true,
+    message: "The backend ended its answer before it was complete",
+    remedy: "Send the request again; check the backend's own log.",
+  },
+  upstream_bad_response: {
+    status: 502, type: server, retriable: true,
+    message: "The backend answered with something that is not a completion",
+    remedy: "Check that the backend's url leads to an OpenAI-compatible API.",
+  },
+  upstream_too_large: {
+    status: 502, type: server, retriable: false,
+    message: "The backend's answer is larger than this server accepts",
+    remedy: "Ask for a stream, or for fewer tokens.",
+  },
+  upstream_unauthorized: {
+    status: 502, type: server, retriable: false,
+    message: "The backend refused this server's own credentials",
+    remedy: "Check the backend's key in baseload.yaml; your own key is fine.",
+  },
+  upstream_error: {
+    status: 502, type: server, retriable: true,
+    message: "The backend answered with an error",
+    remedy: "See the status and message it gave.",
+  },
+  client_gone: {
+    status: 499, type: invalid, retriable: true,
+    message: "The client closed the connection before the answer was complete",
+    remedy: "Nothing to do; the receipt shows what was used until then.",
+  },
+  internal: {
+    status: 500, type: server, retriable: true,
+    message: "Baseload made a mistake",
+    remedy: "Report it with the receipt's id and the log line of that moment.",
+  },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The row of a code. */
+export function errorRow(code: ErrorCode): ErrorRow {
+  return ERRORS[code];
+}

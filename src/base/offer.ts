@@ -1,0 +1,32 @@
+import type { BackendId } from "./ids.ts";
+
+/**
+ * What serving a request on one backend would take. Today's offer is its load; seconds, joules and dollars join it as
+ * fields, and `dispatch/choose.ts` is where they will be compared.
+ */
+export interface Offer {
+  readonly backendId: BackendId;
+  /** Requests in flight there now. */
+  readonly inFlight: number;
+  /** Requests it may hold at once, or null when unlimited. */
+  readonly capacity: number | null;
+  /** True while it is passed over if another backend fits, because it failed lately. */
+  readonly cooling: boolean;
+  /** When its cool-down ends, in monotonic microseconds; 0 when it is not cooling. */
+  readonly coolUntilUs: number;
+}
+
+/** Why a backend was not chosen. */
+export type ExclusionReason =
+  | "model_not_served"
+  | "endpoint_not_served"
+  | "context_too_small"
+  | "at_capacity"
+  | "cooling_down"
+  | "already_tried"
+  | "busier";
+
+export interface Exclusion {
+  readonly backendId: BackendId;
+  readonly reason: ExclusionReason;
+}

@@ -1,0 +1,165 @@
+import { assert, present } from "../base/assert.ts";
+import type { ErrorCode } from "../base/errors.ts";
+import type { RequestId } from "../base/ids.ts";
+import { carbonMicrograms, electricityLine } from "../cost/money.ts";
+import { leaveBusy } from "../cost/busy-meter.ts";
+import { mulDivRound } from "../base/integers.ts";
+import { blamesBackend, coolDownMs, mayFallBack } from "../dispatch/retry.ts";
+import { drainQueue, place, refuse } from "./admission.ts";
+import type { Command } from "./command.ts";
+import type { Cancelled, Failed, Finished, First, Progress } from "./event.ts";
+import { settle } from "./settle.ts";
+import type { BackendState, OpenRequest, State } from "./state.ts";
+
+/** The open request whose attempt in flight this is, or null when the event is stale. */
+function current(state: State, requestId: RequestId, attempt: number): OpenRequest | null {
+  const request = state.open.get(requestId);
+  if (request === undefined || request.phase === "queued" || request.attempt !== attempt) return null;
+  return request;
+}
+
+/** First real content: from now on nothing is retried, and the headers go out. */
+export function onFirst(state: State, nowUs: number, io: { readonly event: First; readonly out: Command[] }): void {
+  const { requestId, attempt } = io.event;
+  const request = current(state, requestId, attempt);
+  if (request === null || request.phase !== "sent") return;
+  request.phase = "streaming";
+  request.firstUs = nowUs;
+  io.out.push({ kind: "commit", requestId, attempt });
+}
+
+/** Tokens made so far. */
+export function onProgress(state: State, event: Progress): void {
+  const request = current(state, event.requestId, event.attempt);
+  if (request !== null) request.outputTokens = event.outputTokens;
+}
+
+/** The attempt ended well: the answer ends, the receipt is made. */
+export function onFinished(state: State, nowUs: number, io: { readonly event: Finished; readonly out: Command[] }): void {
+  const { event, out } = io;
+  const { requestId, attempt } = event;
+  const request = current(state, requestId, attempt);
+  if (request === null) return;
+  const backend = leave(state, request, { nowUs, result: "completed", status: event.status });
+  backend.failuresInRow = 0;
+  backend.coolUntilUs = 0;
+  if (request.phase === "sent") out.push({ kind: "commit", requestId, attempt });
+  out.push({ kind: "answer", requestId, attempt, result: { ok: true } });
+  settle(state, request, {
+    nowUs,
+    out,
+    outcome: "completed",
+    code: null,
+    finishReason: event.finishReason,
+    usage: event.usage,
+  });
+  drainQueue(state, nowUs, out);
+}
+
+/** The attempt failed: another backend is tried while nothing went to the client, else the answer ends with an error. */
+export function onFailed(state: State, nowUs: number, io: { readonly event: Failed; readonly out: Command[] }): void {
+  const { event, out } = io;
+  const request = current(state, event.requestId, event.attempt);
+  if (request === null) return;
+  const backend = leave(state, request, { nowUs, result: event.code, status: event.status });
+  if (blamesBackend(event)) {
+    backend.failuresInRow += 1;
+    const coolMs = coolDownMs(backend.failuresInRow, event.retryAfterMs, state.config.cooldown);
+    backend.coolUntilUs = nowUs + Math.round(coolMs * 1000);
+  }
+  request.lastFailure = { code: event.code, status: event.status, retryAfterMs: event.retryAfterMs };
+  if (request.phase === "streaming") {
+    endWithError(state, request, { nowUs, event, out });
+  } else if (mayFallBack(event) && request.attempt < state.config.limits.maxAttempts) {
+    place(state, request, { nowUs, out });
+  } else {
+    refuse(state, request, { nowUs, out, code: event.code, detail: null });
+  }
+  drainQueue(state, nowUs, out);
+}
+
+function endWithError(
+  state: State,
+  request: OpenRequest,
+  io: { readonly nowUs: number; readonly event: Failed; readonly out: Command[] },
+): void {
+  const { code, usage } = io.event;
+  io.out.push({
+    kind: "answer",
+    requestId: request.job.requestId,
+    attempt: request.attempt,
+    result: { ok: false, code, relay: false, retryAfterMs: null, detail: null },
+  });
+  settle(state, request, { nowUs: io.nowUs, out: io.out, outcome: "failed", code, finishReason: null, usage });
+}
+
+/** The client left or the server stops: the attempt in flight is aborted, and what it made is on the receipt. */
+export function onCancelled(state: State, nowUs: number, io: { readonly event: Cancelled; readonly out: Command[] }): void {
+  const { event, out } = io;
+  const request = state.open.get(event.requestId);
+  if (request === undefined) return;
+  if (request.phase === "queued") {
+    state.queue.delete(event.requestId);
+  } else {
+    assert(request.attempt === event.attempt, `cancelled names attempt ${event.attempt}, not ${request.attempt}`);
+    leave(state, request, { nowUs, result: "cancelled", status: null });
+    out.push({ kind: "abort", requestId: event.requestId, attempt: request.attempt });
+  }
+  if (event.code === "shutting_down") {
+    out.push({
+      kind: "answer",
+      requestId: event.requestId,
+      attempt: request.attempt,
+      result: { ok: false, code: event.code, relay: false, retryAfterMs: null, detail: null },
+    });
+  }
+  settle(state, request, { nowUs, out, outcome: "cancelled", code: event.code, finishReason: null, usage: event.usage });
+  drainQueue(state, nowUs, out);
+}
+
+/** Takes the attempt off its backend and adds what it used there to the request. */
+function leave(
+  state: State,
+  request: OpenRequest,
+  end: { readonly nowUs: number; readonly result: ErrorCode | "completed" | "cancelled"; readonly status: number | null },
+): BackendState {
+  const backend = present(state.backends.get(present(request.backendId, "sent somewhere")), "its backend exists");
+  backend.inFlight -= 1;
+  assert(backend.inFlight >= 0, `backend ${backend.id} has less than no request`);
+  request.attempts.push({
+    attempt: request.attempt,
+    backendId: backend.id,
+    sentUs: request.sentUs - request.arrivedUs,
+    endedUs: end.nowUs - request.arrivedUs,
+    result: end.result,
+    status: end.status,
+  });
+  addEnergy(state, request, { backend, nowUs: end.nowUs });
+  if (!backend.configured && backend.inFlight === 0) state.backends.delete(backend.id);
+  return backend;
+}
+
+function addEnergy(
+  state: State,
+  request: OpenRequest,
+  at: { readonly backend: BackendState; readonly nowUs: number },
+): void {
+  const { backend, nowUs } = at;
+  if (request.meterMark === null) return;
+  // A new configuration may have changed the watts since the send; the meter goes on with today's.
+  const share = leaveBusy(backend.meter, nowUs, { watts: backend.config.watts ?? 0, mark: request.meterMark });
+  const site = present(state.sites.get(backend.config.site), "a backend's site is configured");
+  // PUE first, on the finer unit; what is less than a millijoule is owed to the backend's next receipt.
+  const microJoules = backend.microJoulesOwed + mulDivRound(share, site.pueThousandths ?? 1000, 1000);
+  const milliJoules = Math.floor(microJoules / 1000);
+  backend.microJoulesOwed = microJoules - milliJoules * 1000;
+  request.energyMilliJoules = (request.energyMilliJoules ?? 0) + milliJoules;
+  if (site.electricityNanoUsdPerKwh !== null) {
+    const line = electricityLine(milliJoules, site.electricityNanoUsdPerKwh);
+    request.electricityNanoUsd = (request.electricityNanoUsd ?? 0) + line.amountNanoUsd;
+  }
+  if (site.gridMilligramsPerKwh !== null) {
+    const carbon = carbonMicrograms(milliJoules, site.gridMilligramsPerKwh);
+    request.carbonMicrograms = (request.carbonMicrograms ?? 0) + carbon;
+  }
+}

@@ -1,0 +1,80 @@
+import type { BackendId } from "../base/ids.ts";
+import type { Endpoint, Layer } from "../base/job.ts";
+
+/** The watch of one attempt, in milliseconds from its send (`idleMs`: from the last bytes). The shell enforces exactly these numbers. */
+export interface Watch {
+  /** Until a connection stands. */
+  readonly connectMs: number;
+  /** Until the response headers. */
+  readonly headersMs: number;
+  /** Until the first real content. */
+  readonly firstMs: number;
+  /** Between two pieces of the answer; time in which the client does not read does not count. */
+  readonly idleMs: number;
+  /** Until the end. */
+  readonly totalMs: number;
+  /** A `progress` event is sent each time this many output tokens have come. */
+  readonly progressEveryTokens: number;
+}
+
+/** Integer nano-dollars per million tokens; null is unknown. A cached or reasoning price that is null falls back to input or output. */
+export interface Price {
+  readonly inputNanoUsdPerMillion: number;
+  readonly cachedInputNanoUsdPerMillion: number | null;
+  readonly outputNanoUsdPerMillion: number;
+  readonly reasoningNanoUsdPerMillion: number | null;
+}
+
+export interface SiteConfig {
+  readonly id: string;
+  readonly layer: Layer;
+  readonly jurisdiction: string | null;
+  /** Power usage effectiveness in thousandths (1250 = 1.25), or null when unknown. */
+  readonly pueThousandths: number | null;
+  /** Price of electricity in nano-dollars per kilowatt-hour, or null. */
+  readonly electricityNanoUsdPerKwh: number | null;
+  /** Carbon intensity of the grid in milligrams of CO2-equivalent per kilowatt-hour, or null. */
+  readonly gridMilligramsPerKwh: number | null;
+}
+
+export interface BackendConfig {
+  readonly id: BackendId;
+  readonly site: string;
+  /** Client's model name → upstream's name. `*` as a key passes any name as it is. Null: the names that the backend reports. */
+  readonly models: Readonly<Record<string, string>> | null;
+  readonly endpoints: readonly Endpoint[];
+  /** Requests it may hold at once, or null for no limit. Spent from a lease. */
+  readonly maxConcurrent: number | null;
+  readonly contextTokens: number | null;
+  /** Declared draw in watts while busy, or null. */
+  readonly watts: number | null;
+  readonly price: Price | null;
+  readonly watch: Watch;
+}
+
+/** A class's objective in milliseconds; null is no objective. */
+export interface ClassConfig {
+  readonly ttftMs: number | null;
+  readonly tpotMs: number | null;
+  readonly e2eMs: number | null;
+}
+
+/** All that the kernel decides by. Made from baseload.yaml by the application; every default is filled in there. */
+export interface KernelConfig {
+  readonly version: 1;
+  readonly sites: readonly SiteConfig[];
+  readonly backends: readonly BackendConfig[];
+  readonly classes: Readonly<Record<string, ClassConfig>>;
+  readonly limits: {
+    /** Requests that may wait for a backend. */
+    readonly maxQueued: number;
+    /** How long one may wait. */
+    readonly queueTimeoutMs: number;
+    /** Sends for one request, fallbacks included. */
+    readonly maxAttempts: number;
+    /** Receipts that may wait for the store before new requests are refused. */
+    readonly maxUnsettled: number;
+  };
+  /** A backend that fails is passed over for `firstMs`, doubling with each failure in a row up to `maxMs`. */
+  readonly cooldown: { readonly firstMs: number; readonly maxMs: number };
+}

@@ -1,0 +1,94 @@
+import type { Command } from "./command.ts";
+import type { BackendConfig } from "./config.ts";
+import type { Configured, Leased, Limited, Observed } from "./event.ts";
+import { drainQueue } from "./admission.ts";
+import { capabilityOf, concurrencyResource, newBackendState, type State } from "./state.ts";
+
+/** Takes a configuration, the first or a later one; backends that go away end their requests first. */
+export function onConfigured(
+  before: State | null,
+  nowUs: number,
+  io: { readonly event: Configured; readonly out: Command[] },
+): State {
+  const { config, seed } = io.event;
+  const state: State = before ?? {
+    config,
+    seed,
+    sites: new Map(),
+    backends: new Map(),
+    open: new Map(),
+    queue: new Set(),
+    unsettled: new Map(),
+    unposted: new Set(),
+    powerLimitWatts: new Map(),
+  };
+  state.config = config;
+  state.seed = seed;
+  // Sites are only added or replaced: a backend on its way out still needs its own.
+  for (const site of config.sites) state.sites.set(site.id, site);
+  for (const backend of state.backends.values()) backend.configured = false;
+  for (const backend of config.backends) placeBackend(state, backend, { nowUs, out: io.out });
+  for (const backend of state.backends.values()) {
+    if (!backend.configured && backend.inFlight === 0) state.backends.delete(backend.id);
+  }
+  return state;
+}
+
+function placeBackend(state: State, config: BackendConfig, io: { readonly nowUs: number; readonly out: Command[] }): void {
+  const existing = state.backends.get(config.id);
+  const limit = config.maxConcurrent;
+  if (existing === undefined) {
+    state.backends.set(config.id, newBackendState(config, io.nowUs));
+  } else {
+    const discovered = existing.capability.models;
+    existing.config = config;
+    existing.configured = true;
+    existing.capability = capabilityOf(config);
+    if (config.models === null) existing.capability = { ...existing.capability, models: discovered };
+    if (limit === null) existing.capacity = null;
+    else existing.capacity ??= 0;
+  }
+  if (limit !== null) io.out.push({ kind: "lease", resource: concurrencyResource(config.id), amount: limit });
+}
+
+/** A lease was granted: the sum of what is in flight may rise to it. */
+export function onLeased(state: State, nowUs: number, io: { readonly event: Leased; readonly out: Command[] }): void {
+  for (const backend of state.backends.values()) {
+    if (concurrencyResource(backend.id) === io.event.resource && backend.config.maxConcurrent !== null) {
+      backend.capacity = io.event.amount;
+    }
+  }
+  drainQueue(state, nowUs, io.out);
+}
+
+/** A probe or supervisor saw a backend. */
+export function onObserved(state: State, nowUs: number, io: { readonly event: Observed; readonly out: Command[] }): void {
+  const { event } = io;
+  const backend = state.backends.get(event.backendId);
+  if (backend === undefined) return;
+  const wasUp = !backend.starting && !backend.down;
+  backend.starting = event.state === "starting";
+  backend.down = event.state === "down";
+  const learned = event.models !== null && backend.config.models === null;
+  if (learned) {
+    const models: Record<string, string> = {};
+    for (const model of event.models ?? []) models[model] = model;
+    backend.capability = { ...backend.capability, models };
+  }
+  if (event.contextTokens !== null && backend.config.contextTokens === null) {
+    backend.capability = { ...backend.capability, contextTokens: event.contextTokens };
+  }
+  if (event.state === "up") {
+    if (!wasUp) {
+      backend.coolUntilUs = 0;
+      backend.failuresInRow = 0;
+    }
+    drainQueue(state, nowUs, io.out);
+  }
+}
+
+/** A limit from outside changed; it is kept for the offers that will heed it. */
+export function onLimited(state: State, event: Limited): void {
+  if (event.powerLimitWatts === null) state.powerLimitWatts.delete(event.site);
+  else state.powerLimitWatts.set(event.site, event.powerLimitWatts);
+}

@@ -1,0 +1,95 @@
+import { assert, present, unreachable } from "../base/assert.ts";
+import { onCancelled, onFailed, onFinished, onFirst, onProgress } from "./attempts.ts";
+import { onArrived, onWoke, drainQueue } from "./admission.ts";
+import type { Command } from "./command.ts";
+import type { Event } from "./event.ts";
+import { onConfigured, onLeased, onLimited, onObserved } from "./fleet.ts";
+import { onAppended, onStored } from "./settle.ts";
+import { fromSnapshot, type Snapshot, toSnapshot } from "./snapshot.ts";
+import type { State } from "./state.ts";
+import { type ModelView, viewBackends, viewModels, type BackendView } from "./view.ts";
+
+/**
+ * The utility as one machine. `step` is its only way to change; it has no clock, timer, promise, socket, file, randomness or
+ * environment, so the same events give the same commands, live, simulated and replayed. Owned by exactly one runner.
+ */
+export class Kernel {
+  #state: State | null = null;
+  #nowUs = 0;
+
+  /** Takes one event at `nowUs` (integer monotonic microseconds, never going back) and returns what to do, in order. */
+  step(nowUs: number, event: Event): readonly Command[] {
+    assert(Number.isSafeInteger(nowUs) && nowUs >= this.#nowUs, `time went from ${this.#nowUs} to ${nowUs}`);
+    this.#nowUs = nowUs;
+    const out: Command[] = [];
+    if (event.kind === "configured") {
+      this.#state = onConfigured(this.#state, nowUs, { event, out });
+      drainQueue(this.#state, nowUs, out);
+      return out;
+    }
+    this.#dispatch(present(this.#state, "the first event must be `configured`"), nowUs, { event, out });
+    return out;
+  }
+
+  #dispatch(state: State, nowUs: number, io: { event: Exclude<Event, { kind: "configured" }>; out: Command[] }): void {
+    const { event, out } = io;
+    switch (event.kind) {
+      case "arrived":
+        return onArrived(state, nowUs, { event, out });
+      case "leased":
+        return onLeased(state, nowUs, { event, out });
+      case "first":
+        return onFirst(state, nowUs, { event, out });
+      case "progress":
+        return onProgress(state, event);
+      case "finished":
+        return onFinished(state, nowUs, { event, out });
+      case "failed":
+        return onFailed(state, nowUs, { event, out });
+      case "cancelled":
+        return onCancelled(state, nowUs, { event, out });
+      case "woke":
+        return onWoke(state, nowUs, { event, out });
+      case "observed":
+        return onObserved(state, nowUs, { event, out });
+      case "limited":
+        return onLimited(state, event);
+      case "appended":
+        return onAppended(state, event, out);
+      case "stored":
+        return onStored(state, event);
+      default:
+        return unreachable(event);
+    }
+  }
+
+  /** The models that can be asked for now, in configuration order. Read-only. */
+  models(): readonly ModelView[] {
+    return this.#state === null ? [] : viewModels(this.#state);
+  }
+
+  /** The backends and their load. Read-only. */
+  backends(): readonly BackendView[] {
+    return this.#state === null ? [] : viewBackends(this.#state, this.#nowUs);
+  }
+
+  /** Requests not yet answered, and receipts not yet settled. Read-only. */
+  counts(): { readonly open: number; readonly queued: number; readonly unsettled: number } {
+    const state = this.#state;
+    if (state === null) return { open: 0, queued: 0, unsettled: 0 };
+    return { open: state.open.size, queued: state.queue.size, unsettled: state.unsettled.size };
+  }
+
+  /** The whole state as plain data. */
+  snapshot(): Snapshot {
+    return toSnapshot(present(this.#state, "a kernel that is not configured has no state"), this.#nowUs);
+  }
+
+  /** A kernel that goes on from a snapshot. */
+  static restore(snapshot: Snapshot): Kernel {
+    const kernel = new Kernel();
+    kernel.#state = fromSnapshot(snapshot);
+    kernel.#nowUs = snapshot.nowUs;
+    return kernel;
+  }
+}

@@ -1,0 +1,51 @@
+import type { RequestId } from "../base/ids.ts";
+import type { Receipt } from "../base/receipt.ts";
+import type { KernelConfig, SiteConfig } from "./config.ts";
+import type { BackendState, OpenRequest, State } from "./state.ts";
+
+/** The kernel's whole state as plain JSON data, in iteration order, which decides ties and so belongs to the state. */
+export interface Snapshot {
+  readonly nowUs: number;
+  readonly config: KernelConfig;
+  readonly seed: string;
+  readonly sites: readonly SiteConfig[];
+  readonly backends: readonly BackendState[];
+  readonly open: readonly OpenRequest[];
+  readonly queue: readonly RequestId[];
+  readonly unsettled: readonly Receipt[];
+  readonly unposted: readonly RequestId[];
+  readonly powerLimitWatts: readonly (readonly [string, number])[];
+}
+
+/** A deep copy of the state as data. */
+export function toSnapshot(state: State, nowUs: number): Snapshot {
+  const view: Snapshot = {
+    nowUs,
+    config: state.config,
+    seed: state.seed,
+    sites: [...state.sites.values()],
+    backends: [...state.backends.values()],
+    open: [...state.open.values()],
+    queue: [...state.queue],
+    unsettled: [...state.unsettled.values()],
+    unposted: [...state.unposted],
+    powerLimitWatts: [...state.powerLimitWatts],
+  };
+  return JSON.parse(JSON.stringify(view)) as Snapshot;
+}
+
+/** The state that a snapshot holds; the snapshot is not changed by what follows. */
+export function fromSnapshot(snapshot: Snapshot): State {
+  const copy = JSON.parse(JSON.stringify(snapshot)) as Snapshot;
+  return {
+    config: copy.config,
+    seed: copy.seed,
+    sites: new Map(copy.sites.map((site) => [site.id, site])),
+    backends: new Map(copy.backends.map((backend) => [backend.id, backend])),
+    open: new Map(copy.open.map((request) => [request.job.requestId, request])),
+    queue: new Set(copy.queue),
+    unsettled: new Map(copy.unsettled.map((receipt) => [receipt.receiptId, receipt])),
+    unposted: new Set(copy.unposted),
+    powerLimitWatts: new Map(copy.powerLimitWatts),
+  };
+}

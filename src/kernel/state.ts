@@ -1,0 +1,101 @@
+import type { BackendId, RequestId } from "../base/ids.ts";
+import type { Job } from "../base/job.ts";
+import type { Exclusion } from "../base/offer.ts";
+import type { AttemptRecord, Receipt } from "../base/receipt.ts";
+import { type BusyMeter, newBusyMeter } from "../cost/busy-meter.ts";
+import type { Capability } from "../policy/eligible.ts";
+import type { BackendConfig, KernelConfig, SiteConfig } from "./config.ts";
+
+/** One backend as the kernel sees it. Owned by the kernel; plain data. */
+export interface BackendState {
+  readonly id: BackendId;
+  config: BackendConfig;
+  /** What it can do, with discovered models filled in. */
+  capability: Capability;
+  /** False when a later configuration no longer has it; it is dropped when its last request ends. */
+  configured: boolean;
+  starting: boolean;
+  down: boolean;
+  inFlight: number;
+  /** Leased concurrency; null is no limit. */
+  capacity: number | null;
+  sends: number;
+  failuresInRow: number;
+  coolUntilUs: number;
+  meter: BusyMeter;
+  /** Microjoules that were owed to receipts as fractions of a millijoule. */
+  microJoulesOwed: number;
+}
+
+/** One request that is not yet answered. Owned by the kernel; plain data. */
+export interface OpenRequest {
+  readonly job: Job;
+  readonly arrivedUs: number;
+  readonly arrivedWallMs: number;
+  phase: "queued" | "sent" | "streaming";
+  /** Number of the latest send, 0 before the first. */
+  attempt: number;
+  backendId: BackendId | null;
+  upstreamModel: string | null;
+  sentUs: number;
+  firstSentUs: number | null;
+  firstUs: number | null;
+  /** Output tokens that the shell has counted in this attempt. */
+  outputTokens: number;
+  readonly tried: BackendId[];
+  excluded: readonly Exclusion[];
+  reason: string;
+  readonly attempts: AttemptRecord[];
+  /** Mark in the backend's busy meter, or null when its watts were not declared at the send. */
+  meterMark: number | null;
+  energyMilliJoules: number | null;
+  electricityNanoUsd: number | null;
+  carbonMicrograms: number | null;
+  /** Deadline in the queue, or null when none was set. */
+  queueDeadlineUs: number | null;
+  lastFailure: { readonly code: string; readonly status: number | null; readonly retryAfterMs: number | null } | null;
+}
+
+/** All that the kernel knows. Owned by `Kernel`. */
+export interface State {
+  config: KernelConfig;
+  seed: string;
+  readonly sites: Map<string, SiteConfig>;
+  readonly backends: Map<BackendId, BackendState>;
+  readonly open: Map<RequestId, OpenRequest>;
+  /** Requests in phase `queued`, oldest first. */
+  readonly queue: Set<RequestId>;
+  /** Receipts that wait for the store; the receipt stays until its posting is made. */
+  readonly unsettled: Map<RequestId, Receipt>;
+  /** Postings that wait for the ledger. */
+  readonly unposted: Set<RequestId>;
+  readonly powerLimitWatts: Map<string, number>;
+}
+
+/** The name of the lease from which a backend's concurrency is spent. */
+export function concurrencyResource(backendId: BackendId): string {
+  return `backend/${backendId}/concurrency`;
+}
+
+/** A backend before its first request; without capacity until its lease is granted. */
+export function newBackendState(config: BackendConfig, nowUs: number): BackendState {
+  return {
+    id: config.id,
+    config,
+    capability: capabilityOf(config),
+    configured: true,
+    starting: false,
+    down: false,
+    inFlight: 0,
+    capacity: config.maxConcurrent === null ? null : 0,
+    sends: 0,
+    failuresInRow: 0,
+    coolUntilUs: 0,
+    meter: newBusyMeter(nowUs),
+    microJoulesOwed: 0,
+  };
+}
+
+export function capabilityOf(config: BackendConfig): Capability {
+  return { models: config.models, endpoints: config.endpoints, contextTokens: config.contextTokens };
+}
