@@ -17,11 +17,26 @@ export function uuidv7(wallMs: number, random: Uint8Array, offset = 0): RequestI
   const seconds = Math.floor(wallMs / 2 ** 24);
   const rest = wallMs % 2 ** 24;
   return (
-    hex(seconds >>> 16) + hex(seconds >>> 8) + hex(seconds) + hex(rest >>> 16) + "-" +
-    hex(rest >>> 8) + hex(rest) + "-" +
-    hex(0x70 | (at(0) & 0x0f)) + hex(at(1)) + "-" +
-    hex(0x80 | (at(2) & 0x3f)) + hex(at(3)) + "-" +
-    hex(at(4)) + hex(at(5)) + hex(at(6)) + hex(at(7)) + hex(at(8)) + hex(at(9))
+    hex(seconds >>> 16) +
+    hex(seconds >>> 8) +
+    hex(seconds) +
+    hex(rest >>> 16) +
+    "-" +
+    hex(rest >>> 8) +
+    hex(rest) +
+    "-" +
+    hex(0x70 | (at(0) & 0x0f)) +
+    hex(at(1)) +
+    "-" +
+    hex(0x80 | (at(2) & 0x3f)) +
+    hex(at(3)) +
+    "-" +
+    hex(at(4)) +
+    hex(at(5)) +
+    hex(at(6)) +
+    hex(at(7)) +
+    hex(at(8)) +
+    hex(at(9))
   );
 }
 

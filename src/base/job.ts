@@ -66,6 +66,7 @@ export interface Usage {
   readonly method: "provider_reported" | "counted_estimate" | "unknown";
 }
 
+/** Nothing is known of what was used. */
 export const UNKNOWN_USAGE: Usage = {
   inputTokens: null,
   cachedInputTokens: null,

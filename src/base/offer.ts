@@ -19,6 +19,7 @@ export interface Offer {
 /** Why a backend was not chosen. */
 export type ExclusionReason =
   | "model_not_served"
+  | "models_unknown"
   | "endpoint_not_served"
   | "context_too_small"
   | "at_capacity"

@@ -14,6 +14,7 @@ export interface BusyMeter {
   lastUs: number;
 }
 
+/** A meter of a backend that holds nothing yet. */
 export function newBusyMeter(nowUs: number): BusyMeter {
   return { perHeadMicroJoules: 0, remainderMicroJoules: 0, heads: 0, lastUs: nowUs };
 }

@@ -2,7 +2,12 @@ import type { Exclusion, Offer } from "../base/offer.ts";
 
 /** What dispatch made of the offers. */
 export type Choice =
-  | { readonly kind: "chosen"; readonly offer: Offer; readonly reason: "least_loaded"; readonly excluded: readonly Exclusion[] }
+  | {
+      readonly kind: "chosen";
+      readonly offer: Offer;
+      readonly reason: "least_loaded";
+      readonly excluded: readonly Exclusion[];
+    }
   /** Some backend would do once it is free. */
   | { readonly kind: "wait"; readonly excluded: readonly Exclusion[] }
   /** No backend will do. */

@@ -19,9 +19,16 @@ export function mayFallBack(failure: Failure): boolean {
 /** Whether the failure speaks against the backend, so that it should be passed over for a while. */
 export function blamesBackend(failure: Failure): boolean {
   if (failure.code === "upstream_unauthorized") return true;
-  if (failure.code === "upstream_error" && failure.status !== null) return failure.status === 429 || failure.status >= 500;
+  if (failure.code === "upstream_error" && failure.status !== null) {
+    // An error inside an answer with a good status is the backend's too.
+    return failure.status === 429 || failure.status >= 500 || failure.status < 400;
+  }
   // A long answer is not the backend's fault; the total watch speaks of the request.
-  return failure.code.startsWith("upstream_") && failure.code !== "upstream_total_timeout" && failure.code !== "upstream_too_large";
+  return (
+    failure.code.startsWith("upstream_") &&
+    failure.code !== "upstream_total_timeout" &&
+    failure.code !== "upstream_too_large"
+  );
 }
 
 /** Whether the client should see the upstream's own status and words. */

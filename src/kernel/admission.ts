@@ -14,7 +14,10 @@ import { UNKNOWN_USAGE } from "../base/job.ts";
 /** A request arrived: it is sent, queued or refused at once. */
 export function onArrived(state: State, nowUs: number, io: { readonly event: Arrived; readonly out: Command[] }): void {
   const { job, wallMs } = io.event;
-  assert(!state.open.has(job.requestId) && !state.unsettled.has(job.requestId), `request ${job.requestId} arrived twice`);
+  assert(
+    !state.open.has(job.requestId) && !state.unsettled.has(job.requestId),
+    `request ${job.requestId} arrived twice`,
+  );
   const request: OpenRequest = {
     job,
     arrivedUs: nowUs,
@@ -70,19 +73,27 @@ export function drainQueue(state: State, nowUs: number, out: Command[]): void {
 
 function anyFree(state: State): boolean {
   for (const backend of state.backends.values()) {
-    if (backend.configured && !backend.starting && (backend.capacity === null || backend.inFlight < backend.capacity)) return true;
+    if (backend.configured && !backend.starting && (backend.capacity === null || backend.inFlight < backend.capacity))
+      return true;
   }
   return false;
 }
 
 /** Sends the request to the best backend, or queues it, or answers that none will do. */
-export function place(state: State, request: OpenRequest, io: { readonly nowUs: number; readonly out: Command[] }): void {
+export function place(
+  state: State,
+  request: OpenRequest,
+  io: { readonly nowUs: number; readonly out: Command[] },
+): void {
   const { offers, excluded } = offersFor(state, request, io.nowUs);
   const choice = choose(offers, excluded, (offer) => state.backends.get(offer.backendId)?.sends ?? 0);
   request.excluded = choice.excluded;
   if (choice.kind === "chosen") {
     request.reason = request.attempts.length === 0 ? choice.reason : "fallback";
-    send(state, request, { ...io, backend: present(state.backends.get(choice.offer.backendId), "a chosen backend exists") });
+    send(state, request, {
+      ...io,
+      backend: present(state.backends.get(choice.offer.backendId), "a chosen backend exists"),
+    });
     return;
   }
   if (choice.kind === "wait") {
@@ -102,6 +113,8 @@ function codeOfNone(excluded: readonly Exclusion[]): ErrorCode {
   const has = (reason: ExclusionReason): boolean => excluded.some((exclusion) => exclusion.reason === reason);
   if (has("context_too_small")) return "context_length_exceeded";
   if (has("endpoint_not_served")) return "endpoint_not_served";
+  // A backend that was never reached may serve it for all that is known.
+  if (has("models_unknown")) return "upstream_unreachable";
   return "model_not_found";
 }
 

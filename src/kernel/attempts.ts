@@ -35,7 +35,11 @@ export function onProgress(state: State, event: Progress): void {
 }
 
 /** The attempt ended well: the answer ends, the receipt is made. */
-export function onFinished(state: State, nowUs: number, io: { readonly event: Finished; readonly out: Command[] }): void {
+export function onFinished(
+  state: State,
+  nowUs: number,
+  io: { readonly event: Finished; readonly out: Command[] },
+): void {
   const { event, out } = io;
   const { requestId, attempt } = event;
   const request = current(state, requestId, attempt);
@@ -94,7 +98,11 @@ function endWithError(
 }
 
 /** The client left or the server stops: the attempt in flight is aborted, and what it made is on the receipt. */
-export function onCancelled(state: State, nowUs: number, io: { readonly event: Cancelled; readonly out: Command[] }): void {
+export function onCancelled(
+  state: State,
+  nowUs: number,
+  io: { readonly event: Cancelled; readonly out: Command[] },
+): void {
   const { event, out } = io;
   const request = state.open.get(event.requestId);
   if (request === undefined) return;
@@ -113,7 +121,14 @@ export function onCancelled(state: State, nowUs: number, io: { readonly event: C
       result: { ok: false, code: event.code, relay: false, retryAfterMs: null, detail: null },
     });
   }
-  settle(state, request, { nowUs, out, outcome: "cancelled", code: event.code, finishReason: null, usage: event.usage });
+  settle(state, request, {
+    nowUs,
+    out,
+    outcome: "cancelled",
+    code: event.code,
+    finishReason: null,
+    usage: event.usage,
+  });
   drainQueue(state, nowUs, out);
 }
 
@@ -121,7 +136,11 @@ export function onCancelled(state: State, nowUs: number, io: { readonly event: C
 function leave(
   state: State,
   request: OpenRequest,
-  end: { readonly nowUs: number; readonly result: ErrorCode | "completed" | "cancelled"; readonly status: number | null },
+  end: {
+    readonly nowUs: number;
+    readonly result: ErrorCode | "completed" | "cancelled";
+    readonly status: number | null;
+  },
 ): BackendState {
   const backend = present(state.backends.get(present(request.backendId, "sent somewhere")), "its backend exists");
   backend.inFlight -= 1;

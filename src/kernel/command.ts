@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../base/errors.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
 import type { Receipt } from "../base/receipt.ts";
-import type { Posting } from "../ledger/posting.ts";
+import type { Posting } from "../ledger/codec.ts";
 import type { Watch } from "./config.ts";
 
 /** Send the request's body, so edited, to a backend, and watch it by these numbers. */

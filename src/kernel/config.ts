@@ -1,5 +1,6 @@
 import type { BackendId } from "../base/ids.ts";
 import type { Endpoint, Layer } from "../base/job.ts";
+import type { TokenPrice } from "../cost/money.ts";
 
 /** The watch of one attempt, in milliseconds from its send (`idleMs`: from the last bytes). The shell enforces exactly these numbers. */
 export interface Watch {
@@ -17,13 +18,8 @@ export interface Watch {
   readonly progressEveryTokens: number;
 }
 
-/** Integer nano-dollars per million tokens; null is unknown. A cached or reasoning price that is null falls back to input or output. */
-export interface Price {
-  readonly inputNanoUsdPerMillion: number;
-  readonly cachedInputNanoUsdPerMillion: number | null;
-  readonly outputNanoUsdPerMillion: number;
-  readonly reasoningNanoUsdPerMillion: number | null;
-}
+/** A backend's price list. */
+export type Price = TokenPrice;
 
 export interface SiteConfig {
   readonly id: string;

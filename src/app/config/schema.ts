@@ -1,0 +1,243 @@
+import { z } from "zod";
+import { count, decimal, milliseconds, objective, optionalCount } from "./fields.ts";
+import { name, named } from "./names.ts";
+import { say } from "./say.ts";
+import { env, literalKey, secretFile, secretSource } from "./secret-fields.ts";
+import { baseUrl, headers } from "./upstream-fields.ts";
+
+/** Keys that hold decimal numbers. The reader keeps their text, so that no figure passes through binary floating point. */
+export const DECIMAL_KEYS: ReadonlySet<string> = new Set([
+  "pue",
+  "electricityUsdPerKwh",
+  "gridGramsPerKwh",
+  "inputUsdPerMillion",
+  "cachedInputUsdPerMillion",
+  "outputUsdPerMillion",
+  "reasoningUsdPerMillion",
+]);
+
+/** Top-level names of the design that this version does not act on. Accepting a setting that does nothing would be a lie. */
+export const RESERVED_KEYS: ReadonlySet<string> = new Set(["models", "objective", "policy"]);
+
+const server = z.strictObject({
+  host: z
+    .string()
+    .min(1)
+    .default("127.0.0.1")
+    .describe("Address to listen on. Without tenants' keys only a loopback address is allowed."),
+  port: z.int().min(0).max(65_535).default(8080).describe("TCP port to listen on. 0 takes any free one."),
+  maxBodyBytes: count(1, 33_554_432, "Largest request body, in bytes."),
+  maxAnswerBytes: count(
+    1,
+    67_108_864,
+    "Largest answer that is held in memory when the client does not stream, in bytes.",
+  ),
+  uploadTimeoutMs: milliseconds(30_000, "For a request's headers and body to arrive in full."),
+  shutdownMs: z
+    .int()
+    .min(0)
+    .max(2_147_483_647)
+    .default(10_000)
+    .describe("For open answers to end after a stop signal. In milliseconds."),
+  maxQueued: count(0, 1024, "Requests that may wait for a backend. One more is answered with 429."),
+  queueTimeoutMs: milliseconds(30_000, "How long a request may wait for a backend."),
+  maxAttempts: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(3)
+    .describe("Sends for one request, fallbacks to other backends included."),
+  defaultClass: name("Class of requests that name none.").default("standard"),
+  cooldownFirstMs: milliseconds(
+    1000,
+    "How long a backend that failed is passed over. Doubles with each failure in a row.",
+  ),
+  cooldownMaxMs: milliseconds(30_000, "The longest that a backend is passed over after a failure."),
+});
+
+const site = z.strictObject({
+  layer: z.enum(["device", "enterprise", "region", "cloud"]).describe("The ring it belongs to, from near to far."),
+  jurisdiction: z.string().min(1).max(64).optional().describe("Whose law applies, such as DE or US-CA.."),
+  pue: decimal(
+    3,
+    "Power usage effectiveness: the site's power over its machines' power. At least 1, up to 3 decimals.",
+    1,
+  ).optional(),
+  electricityUsdPerKwh: decimal(
+    9,
+    "Price of electricity, in US dollars per kilowatt-hour, up to 9 decimals.",
+  ).optional(),
+  gridGramsPerKwh: decimal(
+    3,
+    "Carbon intensity of the grid, in grams of CO2-equivalent per kilowatt-hour, up to 3 decimals.",
+  ).optional(),
+});
+
+const watch = z.strictObject({
+  connectMs: milliseconds(5000, "Until a connection to the backend stands."),
+  headersMs: milliseconds(60_000, "Until the response headers, from the send."),
+  firstMs: milliseconds(60_000, "Until the first real content, from the send."),
+  idleMs: milliseconds(
+    30_000,
+    "Between two pieces of an answer. Time in which the client does not read does not count.",
+  ),
+  totalMs: milliseconds(600_000, "Until the end of the answer, from the send."),
+  progressEveryTokens: count(1, 256, "Output tokens between two reports of progress."),
+});
+
+const price = z.strictObject({
+  inputUsdPerMillion: decimal(9, "US dollars per million input tokens, up to 9 decimals."),
+  cachedInputUsdPerMillion: decimal(
+    9,
+    "US dollars per million input tokens read from a cache. Absent: as input.",
+  ).optional(),
+  outputUsdPerMillion: decimal(9, "US dollars per million output tokens."),
+  reasoningUsdPerMillion: decimal(9, "US dollars per million reasoning tokens. Absent: as output.").optional(),
+});
+
+const common = {
+  site: z
+    .string()
+    .optional()
+    .describe("The site it stands at, one of `sites`. May be left out when there is only one."),
+  endpoints: z
+    .array(z.enum(["chat", "completions"]))
+    .min(1)
+    .default(["chat", "completions"])
+    .describe("What it serves: chat is /v1/chat/completions, completions is /v1/completions."),
+  watts: optionalCount(
+    "Power drawn while it is busy, in whole watts, without the site's overhead. Absent: energy is unknown on receipts.",
+    1_000_000_000,
+  ),
+  price: price
+    .optional()
+    .describe(
+      "What its tokens cost, unless the backend reports a cost. Absent: the electricity where watts and its price are known, else unknown.",
+    ),
+  watch: watch.prefault({}).describe("How long each stage of an answer may take before the attempt counts as failed."),
+};
+
+const modelName = z.string().min(1);
+
+const openai = z.strictObject({
+  engine: z
+    .literal("openai")
+    .optional()
+    .describe("A server with an OpenAI-compatible API; the engine when only `url` is given."),
+  url: baseUrl,
+  key: secretSource.optional().describe("The key sent as `authorization: Bearer`: {env: NAME} or {file: PATH}."),
+  headers: headers.optional(),
+  models: z
+    .union([z.literal("*"), z.array(modelName).min(1), z.record(modelName, modelName)], {
+      error: say(
+        "not a choice of models",
+        "write a list of names, a map from the client's name to the backend's, or \"*\" for any name",
+      ),
+    })
+    .optional()
+    .describe(
+      'Models it serves: a list of names, a map from the name that clients use to the backend\'s own, or "*" for any name. Absent: asked of GET url/models.',
+    ),
+  maxConcurrent: optionalCount("Requests it may hold at once. Absent: no limit."),
+  contextTokens: optionalCount(
+    "Tokens that prompt and answer may fill together. Absent: unknown, so never a reason to refuse.",
+  ),
+  ...common,
+});
+
+const embedded = z.strictObject({
+  engine: z.literal("embedded").describe("llama.cpp inside Baseload, in a process of its own."),
+  model: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Path of a GGUF file, relative to this file. Absent: the tiny model that comes with Baseload."),
+  name: modelName
+    .optional()
+    .describe("Name that clients use. Absent: the file's name without .gguf, or baseload-tiny."),
+  sequences: z.int().min(1).max(256).default(4).describe("Requests decoded together in one batch."),
+  contextTokens: optionalCount(
+    "Tokens that prompt and answer of one request may fill together. Absent: what the model was made for.",
+  ),
+  threads: optionalCount("Processor threads. Absent: one less than there are cores.", 1024),
+  maxConcurrent: optionalCount("Requests it may hold at once. Absent: as `sequences`."),
+  ...common,
+});
+
+const backend = z.discriminatedUnion("engine", [openai, embedded]);
+
+const serviceClass = z.strictObject({
+  ttftMs: objective("Time to first token."),
+  tpotMs: objective("Time per output token after the first."),
+  e2eMs: objective("Time from arrival to the end of the answer."),
+});
+
+const key = z
+  .strictObject(
+    {
+      name: name("The key's name on receipts."),
+      env: env.optional(),
+      file: secretFile.optional(),
+      sha256: z
+        .string()
+        .regex(/^[0-9a-fA-F]{64}$/, {
+          error: say("not a SHA-256", "write the 64 hexadecimal digits of the key's SHA-256, never the key itself"),
+        })
+        .optional()
+        .describe("SHA-256 of the key, 64 hexadecimal digits, so that the key itself is nowhere on this machine."),
+    },
+    {
+      error: literalKey(
+        "a tenant's key must not be written in this file",
+        "write {name: ITS_NAME, env: A_VARIABLE}, or file: or sha256: in place of env:",
+      ),
+    },
+  )
+  .refine((value) => [value.env, value.file, value.sha256].filter((source) => source !== undefined).length === 1, {
+    error: say("needs exactly one of env, file and sha256", "say where the key comes from, once"),
+  })
+  .meta({ oneOf: [{ required: ["env"] }, { required: ["file"] }, { required: ["sha256"] }] });
+
+const tenant = z.strictObject({
+  keys: z.array(key).min(1).describe("Keys that its programs send as `authorization: Bearer`."),
+});
+
+/**
+ * The shape of baseload.yaml. Unknown keys are errors. What it parses to still has the file's names, but money is integer
+ * nano-dollars, grid figures milligrams and PUE thousandths; resolve.ts makes the AppConfig of it.
+ */
+export const configSchema = z
+  .strictObject({
+    version: z.literal(1).describe("Version of this format."),
+    server: server.prefault({}).describe("The HTTP server and the limits that hold for every backend."),
+    sites: named(site, "Places where backends stand, by name. Absent: one site `local` of layer device.").optional(),
+    backends: named(backend, "Deployments that accept requests, by name. At least one.", 1),
+    classes: named(
+      serviceClass,
+      "Service classes and their latency objectives. standard, interactive and batch are always there.",
+    ).prefault({}),
+    tenants: named(
+      tenant,
+      "Who may call, by name. Absent: no keys, loopback only, all requests belong to tenant `default`.",
+    ).prefault({}),
+    storage: z
+      .strictObject({
+        maxUnsettled: count(1, 10_000, "Receipts that may wait for the disk before new requests are refused."),
+      })
+      .prefault({})
+      .describe("The store of receipts."),
+    telemetry: z
+      .strictObject({
+        probeIntervalMs: milliseconds(30_000, "Between two questions to a backend which models it has."),
+      })
+      .prefault({})
+      .describe("What is observed of backends."),
+  })
+  .meta({
+    title: "Baseload configuration",
+    description: "baseload.yaml: what stands where, who may call, and within which limits.",
+  });
+
+/** A file that the schema accepted, defaults filled in. */
+export type ParsedConfig = z.output<typeof configSchema>;
+export type ParsedBackend = ParsedConfig["backends"][string];

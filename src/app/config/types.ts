@@ -1,0 +1,71 @@
+import type { KernelConfig } from "../../kernel/config.ts";
+
+/** Where a secret comes from; the secret itself is read at start and never printed. */
+export type SecretSource = { readonly env: string } | { readonly file: string };
+
+/** An OpenAI-compatible server by URL; another Baseload is one too. */
+export interface OpenAiEngineConfig {
+  readonly kind: "openai";
+  readonly backendId: string;
+  /** Base URL up to and including `/v1` or its like, without a trailing slash. */
+  readonly url: string;
+  readonly key: SecretSource | null;
+  /** Headers sent with every request, besides the key's. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** True when the kernel's `models` is null: names are asked of `GET url/models`. */
+  readonly discoverModels: boolean;
+}
+
+/** llama.cpp in a child process. */
+export interface EmbeddedEngineConfig {
+  readonly kind: "embedded";
+  readonly backendId: string;
+  /** Absolute path of a GGUF, or null for the tiny model that the project writes. */
+  readonly modelPath: string | null;
+  /** The name clients use. */
+  readonly modelName: string;
+  readonly sequences: number;
+  readonly contextTokens: number | null;
+  readonly threads: number | null;
+}
+
+export type EngineConfig = OpenAiEngineConfig | EmbeddedEngineConfig;
+
+export interface KeyConfig {
+  /** The key's name on receipts. */
+  readonly name: string;
+  /** Where the key comes from, or the SHA-256 of the key in hexadecimal. */
+  readonly source: SecretSource | { readonly sha256: string };
+}
+
+export interface TenantConfig {
+  readonly id: string;
+  readonly keys: readonly KeyConfig[];
+}
+
+export interface ServerConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly maxBodyBytes: number;
+  /** Most bytes of a non-streamed answer that are held. */
+  readonly maxAnswerBytes: number;
+  /** For a request's headers and body to arrive in full. */
+  readonly uploadTimeoutMs: number;
+  /** For open streams to end after a stop signal. */
+  readonly shutdownMs: number;
+  /** The class of requests that name none. */
+  readonly defaultClass: string;
+}
+
+/** baseload.yaml with every default filled in, split by who reads it. */
+export interface AppConfig {
+  readonly kernel: KernelConfig;
+  readonly server: ServerConfig;
+  readonly engines: readonly EngineConfig[];
+  /** Empty: no keys, loopback only, tenant `default`. */
+  readonly tenants: readonly TenantConfig[];
+  readonly telemetry: {
+    /** Between two probes of a backend whose models are discovered. */
+    readonly probeIntervalMs: number;
+  };
+}

@@ -1,0 +1,76 @@
+import type { Engine, EngineCall, EngineReport, EngineSink, SendOrder } from "../ports/engine.ts";
+import { EmbeddedEngine, type EmbeddedEngineOptions, type EngineState } from "./embedded/supervisor.ts";
+import type { EngineInfo } from "./embedded/protocol.ts";
+import { OpenAiEngine } from "./openai.ts";
+
+/** How the embedded engine is run behind the port. */
+export interface LlamaOptions extends Omit<EmbeddedEngineOptions, "onState"> {
+  readonly maxAnswerBytes: number;
+  /** Called when its state changes, with the reason in words. */
+  readonly onReport: (report: EngineReport, reason: string) => void;
+}
+
+// So many starts in a row that never became ready are not a crash any more but a fault that stays.
+const STARTS_UNTIL_DOWN = 3;
+
+/**
+ * llama.cpp behind the engine port: the supervisor keeps the child alive, and the same adapter as for any OpenAI-compatible
+ * server drives it over the child's socket. Owned by the composition root.
+ */
+export class LlamaEngine implements Engine {
+  readonly #child: EmbeddedEngine;
+  readonly #http: OpenAiEngine;
+  readonly #onReport: LlamaOptions["onReport"];
+  #failedStarts = 0;
+  #report: EngineReport = { state: "starting", models: null, contextTokens: null };
+
+  constructor({ maxAnswerBytes, onReport, ...options }: LlamaOptions) {
+    this.#onReport = onReport;
+    this.#child = new EmbeddedEngine({ ...options, onState: (state, reason) => this.#onState(state, reason) });
+    this.#http = new OpenAiEngine({
+      url: "http://localhost/v1",
+      socketPath: this.#child.socketPath,
+      key: null,
+      headers: {},
+      maxAnswerBytes,
+      discoverModels: false,
+    });
+  }
+
+  /** Loads the model; rejects in words for a person when it cannot be loaded. */
+  async start(): Promise<EngineInfo> {
+    const info = await this.#child.start();
+    this.#say({ ...this.#report, contextTokens: info.contextTokens }, "ready");
+    return info;
+  }
+
+  /** The child's process id, or null while there is none. */
+  get pid(): number | null {
+    return this.#child.pid;
+  }
+
+  send(order: SendOrder, sink: EngineSink): EngineCall {
+    return this.#http.send(order, sink);
+  }
+
+  probe(): Promise<EngineReport> {
+    return Promise.resolve(this.#report);
+  }
+
+  async close(): Promise<void> {
+    await this.#http.close();
+    await this.#child.close();
+  }
+
+  #onState(state: EngineState, reason: string): void {
+    if (state === "ready") this.#failedStarts = 0;
+    else if (state === "starting") this.#failedStarts += 1;
+    const seen = state === "ready" ? "up" : this.#failedStarts > STARTS_UNTIL_DOWN ? "down" : "starting";
+    this.#say({ ...this.#report, state: seen }, reason);
+  }
+
+  #say(report: EngineReport, reason: string): void {
+    this.#report = report;
+    this.#onReport(report, reason);
+  }
+}

@@ -1,0 +1,42 @@
+/** What the parent and the embedded engine's child say to each other outside HTTP: one argument in, IPC messages out. */
+
+/** The child's only argument, as JSON. */
+export type ChildOptions = {
+  /** The GGUF file to load. */
+  readonly modelPath: string;
+  /** A Unix socket's path, or a named pipe's on Windows, to serve HTTP on. */
+  readonly socketPath: string;
+  /** How many requests are computed at once; 4 unless given. Each has its own context, so memory grows with it. */
+  readonly sequences?: number;
+  /** Tokens of prompt and answer together, per sequence; the model's own limit, at most 4,096, unless given. */
+  readonly contextTokens?: number;
+  /** Threads that compute; one less than the cores unless given, since a spinning thread per core starves everything else. */
+  readonly threads?: number;
+  /** Which accelerator llama.cpp may use; false, the processor only, unless given. */
+  readonly gpu?: false | "auto" | "metal" | "cuda" | "vulkan";
+  /** Serves `POST /crash`, which kills the child. For tests of the supervisor only. */
+  readonly allowCrash?: boolean;
+};
+
+/** What was loaded. */
+export type EngineInfo = {
+  /** The model's id in answers: `general.name` of the file, else the file's name. */
+  readonly modelName: string;
+  /** The architecture's name in the file, such as `llama`. */
+  readonly architecture: string;
+  /** Tokens of prompt and answer together that one request can have. */
+  readonly contextTokens: number;
+  /** The number of weights, or null if the file does not describe its tensors. */
+  readonly parameterCount: number | null;
+  /** How many requests are computed at once. */
+  readonly sequences: number;
+  /** Threads that compute. */
+  readonly threads: number;
+  /** Whether `/v1/chat/completions` works; without a chat template only `/v1/completions` does. */
+  readonly hasChatTemplate: boolean;
+};
+
+/** The one IPC message that the child sends about its start. After `failed` it exits with status 1. */
+export type ChildMessage =
+  | { readonly kind: "ready"; readonly info: EngineInfo }
+  | { readonly kind: "failed"; readonly message: string };

@@ -1,0 +1,31 @@
+import type { ServerResponse } from "node:http";
+import { type ErrorCode, errorRow } from "../base/errors.ts";
+import { errorEnvelope, type ErrorDetail } from "../wire/error.ts";
+
+/** Headers as one flat list of names and values, the form that node:http writes fastest. */
+export type FlatHeaders = string[];
+
+/** Sends a JSON answer; `headers` are added to the usual ones. */
+export function sendJson(
+  res: ServerResponse,
+  status: number,
+  answer: { readonly value: unknown; readonly headers?: FlatHeaders },
+): void {
+  if (res.headersSent || res.destroyed) return;
+  const body = Buffer.from(JSON.stringify(answer.value));
+  const headers = answer.headers ?? [];
+  res.writeHead(status, ["content-type", "application/json", "content-length", String(body.length), ...headers]);
+  res.end(body);
+}
+
+/** Sends an error of the table; `retryAfterMs` is told in whole seconds, rounded up. */
+export function sendError(
+  res: ServerResponse,
+  code: ErrorCode,
+  more: ErrorDetail & { readonly retryAfterMs?: number | null; readonly headers?: FlatHeaders } = {},
+): void {
+  const headers = [...(more.headers ?? [])];
+  const { retryAfterMs = null } = more;
+  if (retryAfterMs !== null) headers.push("retry-after", String(Math.ceil(retryAfterMs / 1000)));
+  sendJson(res, errorRow(code).status, { value: errorEnvelope(code, more), headers });
+}

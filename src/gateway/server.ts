@@ -1,0 +1,194 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { ErrorCode } from "../base/errors.ts";
+import { errorRow } from "../base/errors.ts";
+import { isUuid } from "../base/ids.ts";
+import type { Endpoint } from "../base/job.ts";
+import type { Desk } from "../ports/desk.ts";
+import { errorEnvelope } from "../wire/error.ts";
+import { identify, type KeyHolder, type KeyRing } from "./access.ts";
+import { type FlatHeaders, sendError, sendJson } from "./answers.ts";
+import { Door } from "./door.ts";
+
+/** How the gateway serves. */
+export interface GatewayOptions {
+  readonly keys: KeyRing;
+  readonly maxBodyBytes: number;
+  readonly uploadTimeoutMs: number;
+  readonly defaultClass: string;
+  readonly version: string;
+}
+
+const COMPLETIONS: Readonly<Record<string, Endpoint>> = {
+  "/v1/chat/completions": "chat",
+  "/v1/completions": "completions",
+};
+
+const RECEIPTS = "/api/receipts/";
+const TIMEOUT_CHECK_MS = 1000;
+const KEEP_ALIVE_MS = 75_000;
+
+/** HTTP: routes, keys and streaming. Requests become exchanges for the desk; it decides nothing about them. */
+export class Gateway {
+  readonly #desk: Desk;
+  readonly #options: GatewayOptions;
+  readonly #door: Door;
+  readonly #server: Server;
+  readonly #startedSeconds: number;
+
+  constructor(desk: Desk, options: GatewayOptions) {
+    this.#desk = desk;
+    this.#options = options;
+    this.#door = new Door(desk, options);
+    this.#startedSeconds = Math.floor(Date.now() / 1000);
+    this.#server = createServer({
+      requestTimeout: options.uploadTimeoutMs,
+      headersTimeout: options.uploadTimeoutMs,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    });
+    this.#server.on("request", (req, res) => this.#route(req, res));
+    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseBytes(error, socket as Socket));
+  }
+
+  /** Begins to listen; resolves to the port, which differs from `port` when that is 0. Rejects when it cannot. */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ host, port, backlog: 1024 }, () => {
+        this.#server.off("error", reject);
+        const address = this.#server.address();
+        resolve(typeof address === "object" && address !== null ? address.port : port);
+      });
+    });
+  }
+
+  /** Takes no new connections and closes the idle ones; those in use close with their answer. */
+  stopListening(): void {
+    this.#server.close();
+    this.#server.closeIdleConnections();
+  }
+
+  /** Closes what is left. */
+  destroy(): void {
+    this.#server.closeAllConnections();
+  }
+
+  #route(req: IncomingMessage, res: ServerResponse): void {
+    res.sendDate = false;
+    if (this.#desk.stopping) res.shouldKeepAlive = false;
+    const url = req.url ?? "/";
+    const query = url.indexOf("?");
+    const path = query === -1 ? url : url.slice(0, query);
+    const endpoint = COMPLETIONS[path];
+    if (endpoint !== undefined) {
+      if (req.method !== "POST") return refuse(req, res, { code: "method_not_allowed", headers: ["allow", "POST"] });
+      const holder = this.#identify(req, res);
+      if (holder !== null) this.#door.take(req, res, { endpoint, holder });
+      return;
+    }
+    this.#routeRead(req, res, path);
+  }
+
+  #routeRead(req: IncomingMessage, res: ServerResponse, path: string): void {
+    const known =
+      path === "/healthz" ||
+      path === "/readyz" ||
+      path === "/v1/models" ||
+      path.startsWith("/v1/models/") ||
+      path.startsWith(RECEIPTS);
+    if (!known) return refuse(req, res, { code: "route_not_found" });
+    if (req.method !== "GET" && req.method !== "HEAD")
+      return refuse(req, res, { code: "method_not_allowed", headers: ["allow", "GET, HEAD"] });
+    if (path === "/healthz") return sendJson(res, 200, { value: { status: "ok", version: this.#options.version } });
+    if (path === "/readyz") return this.#ready(res);
+    const holder = this.#identify(req, res);
+    if (holder === null) return;
+    if (path.startsWith(RECEIPTS)) void this.#receipt(res, path.slice(RECEIPTS.length), holder);
+    else this.#models(res, path.slice("/v1/models".length + 1));
+  }
+
+  #identify(req: IncomingMessage, res: ServerResponse): KeyHolder | null {
+    const holder = identify(req, this.#options.keys);
+    if (typeof holder !== "string") return holder;
+    refuse(req, res, { code: holder, headers: holder.endsWith("_key") ? ["www-authenticate", "Bearer"] : [] });
+    return null;
+  }
+
+  #ready(res: ServerResponse): void {
+    const trouble: string[] = [];
+    if (this.#desk.stopping) trouble.push("the server is stopping");
+    const { storeTrouble } = this.#desk;
+    if (storeTrouble !== null) trouble.push(`receipts cannot be stored: ${storeTrouble}`);
+    const backends = this.#desk.backends();
+    const usable = backends.filter((backend) => backend.state === "up" || backend.state === "cooling");
+    if (usable.length === 0) trouble.push("no backend is up");
+    const value = { status: trouble.length === 0 ? "ready" : "not_ready", trouble };
+    sendJson(res, trouble.length === 0 ? 200 : 503, { value });
+  }
+
+  #models(res: ServerResponse, name: string): void {
+    const data = this.#desk.models().map(({ model, contextTokens }) => ({
+      id: model,
+      object: "model",
+      created: this.#startedSeconds,
+      owned_by: "baseload",
+      ...(contextTokens === null ? {} : { context_length: contextTokens }),
+    }));
+    if (name === "") return sendJson(res, 200, { value: { object: "list", data } });
+    const found = data.find(({ id }) => id === decode(name));
+    if (found === undefined) return sendError(res, "model_not_found", { detail: decode(name), param: "model" });
+    sendJson(res, 200, { value: found });
+  }
+
+  async #receipt(res: ServerResponse, id: string, holder: KeyHolder): Promise<void> {
+    if (!isUuid(id)) return sendError(res, "receipt_not_found");
+    try {
+      const found = await this.#desk.receipt(id);
+      if (found === "pending") return sendJson(res, 202, { value: { receiptId: id, settled: false } });
+      // Another tenant's receipt is as good as none: its existence is not theirs to know.
+      if (found === null || found.receipt.principal.tenant !== holder.tenant)
+        return sendError(res, "receipt_not_found");
+      sendJson(res, 200, { value: { settled: true, leafIndex: found.leafIndex, ...found.receipt } });
+    } catch {
+      sendError(res, "storage_unavailable", { retryAfterMs: 1000 });
+    }
+  }
+}
+
+function decode(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
+
+/** Refuses a request whose body is not read: the connection cannot be used again. */
+function refuse(
+  req: IncomingMessage,
+  res: ServerResponse,
+  of: { readonly code: ErrorCode; readonly headers?: FlatHeaders },
+): void {
+  const { code, headers = [] } = of;
+  const hasBody = req.headers["content-length"] !== undefined || req.headers["transfer-encoding"] !== undefined;
+  sendError(res, code, { headers: hasBody ? [...headers, "connection", "close"] : headers });
+}
+
+/** Answers bytes that never became a request. */
+function refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const code = codeOfParser(error.code ?? "");
+  const body = JSON.stringify(errorEnvelope(code));
+  const { status } = errorRow(code);
+  const head = `HTTP/1.1 ${status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  socket.end(head + body);
+}
+
+function codeOfParser(code: string): ErrorCode {
+  if (code === "HPE_HEADER_OVERFLOW") return "headers_too_large";
+  return code === "ERR_HTTP_REQUEST_TIMEOUT" ? "request_timeout" : "bad_http";
+}

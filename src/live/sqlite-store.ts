@@ -1,0 +1,171 @@
+import { Worker } from "node:worker_threads";
+import type { RequestId } from "../base/ids.ts";
+import type { Receipt } from "../base/receipt.ts";
+import type { Posting } from "../ledger/codec.ts";
+import type { Store, StoredReceipt, StoreListener } from "../ports/store.ts";
+import type { FromWorker, LeafRow, ToWorker } from "./sqlite-messages.ts";
+
+// Commits are at least this far apart, so that each takes a group along: an fsync costs the same for one as for hundreds.
+const COMMIT_EVERY_MS = 5;
+const RETRY_MS = 500;
+
+/**
+ * The embedded store: node:sqlite in a worker thread, since its commits wait for the disk and streams must not. One group is
+ * in flight at a time; what comes meanwhile is the next group. Owned by the composition root.
+ */
+export class SqliteStore implements Store {
+  readonly #worker: Worker;
+  readonly #listener: StoreListener;
+  #leaves: LeafRow[] = [];
+  #postings: Posting[] = [];
+  #inFlight: { readonly leaves: readonly LeafRow[]; readonly postings: readonly Posting[] } | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  readonly #reads = new Map<
+    number,
+    { resolve: (receipt: StoredReceipt | null) => void; reject: (error: Error) => void }
+  >();
+  #nextRead = 1;
+  #trouble: string | null = null;
+  #closing: ((lost: number) => void) | null = null;
+
+  private constructor(worker: Worker, listener: StoreListener) {
+    this.#worker = worker;
+    this.#listener = listener;
+    worker.on("message", (message: FromWorker) => this.#onMessage(message));
+    worker.on("error", (error) => this.#onDeath(error instanceof Error ? error : new Error(String(error))));
+  }
+
+  /** Opens (or makes) the database file; rejects when it cannot be used. */
+  static async open(path: string, listener: StoreListener): Promise<SqliteStore> {
+    const worker = new Worker(new URL("./sqlite-worker.ts", import.meta.url), { workerData: { path } });
+    const opened = await new Promise<FromWorker>((resolve, reject) => {
+      worker.once("message", resolve);
+      worker.once("error", reject);
+    });
+    if (opened.kind === "failed") {
+      await worker.terminate();
+      throw new Error(opened.message);
+    }
+    return new SqliteStore(worker, listener);
+  }
+
+  append(requestId: RequestId, receipt: Receipt): void {
+    const row = {
+      requestId,
+      tenant: receipt.principal.tenant,
+      wallMs: receipt.arrivedWallMs,
+      json: JSON.stringify(receipt),
+    };
+    this.#leaves.push(row);
+    this.#schedule(COMMIT_EVERY_MS);
+  }
+
+  post(posting: Posting): void {
+    this.#postings.push(posting);
+    this.#schedule(COMMIT_EVERY_MS);
+  }
+
+  /** One process has the store to itself: it is granted everything. */
+  lease(resource: string, amount: number): void {
+    this.#listener.leased(resource, amount);
+  }
+
+  read(receiptId: RequestId): Promise<StoredReceipt | null> {
+    const id = this.#nextRead++;
+    return new Promise((resolve, reject) => {
+      this.#reads.set(id, { resolve, reject });
+      this.#send({ kind: "read", id, receiptId });
+    });
+  }
+
+  close(): Promise<number> {
+    return new Promise((resolve) => {
+      this.#closing = resolve;
+      if (this.#timer !== null) clearTimeout(this.#timer);
+      this.#timer = null;
+      this.#commit();
+    });
+  }
+
+  #send(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  #schedule(afterMs: number): void {
+    if (this.#timer !== null || this.#inFlight !== null) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#commit();
+    }, afterMs);
+  }
+
+  #commit(): void {
+    if (this.#inFlight !== null) return;
+    if (this.#leaves.length === 0 && this.#postings.length === 0) {
+      if (this.#closing !== null) void this.#end(0);
+      return;
+    }
+    this.#inFlight = { leaves: this.#leaves, postings: this.#postings };
+    this.#leaves = [];
+    this.#postings = [];
+    this.#send({ kind: "commit", ...this.#inFlight });
+  }
+
+  #onMessage(message: FromWorker): void {
+    if (message.kind === "committed") return this.#onCommitted(message.firstLeafIndex);
+    if (message.kind === "refused") return this.#onRefused(message.message);
+    if (message.kind === "read") {
+      const waiting = this.#reads.get(message.id);
+      this.#reads.delete(message.id);
+      if (message.error !== null) waiting?.reject(new Error(message.error));
+      else waiting?.resolve(message.found);
+    }
+  }
+
+  #onCommitted(firstLeafIndex: number): void {
+    const group = this.#inFlight;
+    this.#inFlight = null;
+    if (group === null) return;
+    this.#health(null);
+    if (group.leaves.length > 0)
+      this.#listener.appended(
+        firstLeafIndex,
+        group.leaves.map((leaf) => leaf.requestId),
+      );
+    if (group.postings.length > 0) this.#listener.stored(group.postings.map((posting) => posting.requestId));
+    if (this.#closing !== null) this.#commit();
+    else if (this.#leaves.length > 0 || this.#postings.length > 0) this.#schedule(COMMIT_EVERY_MS);
+  }
+
+  /** The group goes back to the front, in order, to be tried again; a closing store gives up and says how many are lost. */
+  #onRefused(message: string): void {
+    const group = this.#inFlight;
+    this.#inFlight = null;
+    if (group !== null) {
+      this.#leaves = [...group.leaves, ...this.#leaves];
+      this.#postings = [...group.postings, ...this.#postings];
+    }
+    this.#health(message);
+    if (this.#closing !== null) void this.#end(this.#leaves.length);
+    else this.#schedule(RETRY_MS);
+  }
+
+  #onDeath(error: Error): void {
+    this.#health(error.message);
+    for (const waiting of this.#reads.values()) waiting.reject(error);
+    this.#reads.clear();
+    this.#closing?.(this.#leaves.length + (this.#inFlight?.leaves.length ?? 0));
+  }
+
+  #health(trouble: string | null): void {
+    if (trouble === this.#trouble) return;
+    this.#trouble = trouble;
+    this.#listener.health(trouble);
+  }
+
+  async #end(lost: number): Promise<void> {
+    this.#send({ kind: "close" });
+    await new Promise((resolve) => this.#worker.once("exit", resolve));
+    this.#closing?.(lost);
+  }
+}

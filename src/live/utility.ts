@@ -1,0 +1,308 @@
+import { present, unreachable } from "../base/assert.ts";
+import type { ErrorCode } from "../base/errors.ts";
+import type { BackendId, RequestId } from "../base/ids.ts";
+import { UNKNOWN_USAGE, type Usage } from "../base/job.ts";
+import type { Answer, Command, Send } from "../kernel/command.ts";
+import type { KernelConfig } from "../kernel/config.ts";
+import type { Event } from "../kernel/event.ts";
+import { Kernel } from "../kernel/kernel.ts";
+import type { Engine, EngineCall, EngineEnd, EngineFailure, Made, Relay } from "../ports/engine.ts";
+import type { Admission, Exchange, ExchangeOwner } from "../ports/exchange.ts";
+import type { Store, StoredReceipt, StoreListener } from "../ports/store.ts";
+import type { Clock } from "./clock.ts";
+import type { Journal } from "./journal-file.ts";
+import type { CountTokens } from "./token-counter.ts";
+
+/** What the live shell performs with. */
+export interface UtilityParts {
+  readonly clock: Clock;
+  readonly engines: ReadonlyMap<BackendId, Engine>;
+  readonly journal: Journal | null;
+  readonly countTokens: CountTokens;
+  /** Says that something went wrong which no answer tells; never a body, never a key. */
+  readonly log: (line: string) => void;
+}
+
+/** One request in flight. Owned by the utility until its answer has ended. */
+interface Flight {
+  readonly exchange: Exchange;
+  attempt: number;
+  call: EngineCall | null;
+  relay: Relay | null;
+}
+
+/**
+ * The live shell: turns what sockets, timers and the store do into events, feeds them to the kernel one at a time, and
+ * performs the commands. It decides nothing. Owns the kernel, the flights and the wakes; the store reports to it.
+ */
+export class Utility implements Admission, StoreListener {
+  readonly #parts: UtilityParts;
+  readonly #kernel = new Kernel();
+  readonly #flights = new Map<RequestId, Flight>();
+  readonly #pending: Event[] = [];
+  readonly #wakes = new Map<RequestId, NodeJS.Timeout>();
+  #store: Store | null = null;
+  #storeTrouble: string | null = null;
+  #feeding = false;
+  #stopping = false;
+  #onIdle: (() => void) | null = null;
+
+  constructor(parts: UtilityParts) {
+    this.#parts = parts;
+  }
+
+  /** Begins with this configuration and store. Must come before anything else. */
+  start(config: KernelConfig, options: { readonly store: Store; readonly seed: string }): void {
+    this.#store = options.store;
+    this.feed({ kind: "configured", wallMs: this.#parts.clock.wallMs(), config, seed: options.seed });
+  }
+
+  /** Feeds one event, and whatever performing its commands brings about, in order. */
+  feed(event: Event): void {
+    this.#pending.push(event);
+    if (this.#feeding) return;
+    this.#feeding = true;
+    try {
+      for (let next = this.#pending.shift(); next !== undefined; next = this.#pending.shift()) this.#step(next);
+    } finally {
+      this.#feeding = false;
+    }
+    if (this.#flights.size === 0) this.#onIdle?.();
+  }
+
+  arrive(exchange: Exchange): ExchangeOwner {
+    const { requestId } = exchange.job;
+    const flight: Flight = { exchange, attempt: 0, call: null, relay: null };
+    this.#flights.set(requestId, flight);
+    this.feed({ kind: "arrived", wallMs: this.#parts.clock.wallMs(), job: exchange.job });
+    return {
+      drained: () => flight.call?.resume(),
+      gone: () => this.#cancel(requestId, "client_gone"),
+    };
+  }
+
+  /** Whether the kernel's models, backends and counts may be read; read-only. */
+  get kernel(): Pick<Kernel, "models" | "backends" | "counts" | "isUnsettled"> {
+    return this.#kernel;
+  }
+
+  /** What is wrong with the store, or null. */
+  get storeTrouble(): string | null {
+    return this.#storeTrouble;
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  /** A settled receipt, `pending` while its request is open or its commit has not returned, or null when there is none. */
+  async receipt(receiptId: RequestId): Promise<StoredReceipt | "pending" | null> {
+    if (this.#flights.has(receiptId)) return "pending";
+    const found = await present(this.#store, "started").read(receiptId);
+    if (found !== null) return found;
+    return this.#kernel.isUnsettled(receiptId) ? "pending" : null;
+  }
+
+  /** Takes no more requests; resolves when none is in flight, at the latest after `deadlineMs`, when the rest is cancelled. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#stopping = true;
+    if (this.#flights.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        for (const requestId of this.#flights.keys()) this.#cancel(requestId, "shutting_down");
+        resolve();
+      }, deadlineMs);
+      this.#onIdle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#onIdle = null;
+  }
+
+  /** Closes the store and the journal; resolves to the number of receipts that could not be stored. */
+  async close(): Promise<number> {
+    for (const timer of this.#wakes.values()) clearTimeout(timer);
+    const lost = await present(this.#store, "started").close();
+    await this.#parts.journal?.close();
+    return lost;
+  }
+
+  appended(firstLeafIndex: number, requestIds: readonly RequestId[]): void {
+    this.feed({ kind: "appended", firstLeafIndex, requestIds });
+  }
+
+  stored(requestIds: readonly RequestId[]): void {
+    this.feed({ kind: "stored", requestIds });
+  }
+
+  leased(resource: string, amount: number): void {
+    this.feed({ kind: "leased", resource, amount });
+  }
+
+  health(trouble: string | null): void {
+    this.#storeTrouble = trouble;
+    this.#parts.log(trouble === null ? "receipts are stored again" : `receipts cannot be stored: ${trouble}`);
+  }
+
+  #step(event: Event): void {
+    const nowUs = this.#parts.clock.nowUs();
+    const commands = this.#kernel.step(nowUs, event);
+    this.#parts.journal?.record(nowUs, event, { commands, kernel: this.#kernel });
+    for (const command of commands) this.#perform(command);
+  }
+
+  #perform(command: Command): void {
+    switch (command.kind) {
+      case "send":
+        return this.#send(command);
+      case "abort":
+        return void this.#flights.get(command.requestId)?.call?.abort();
+      case "commit":
+        return this.#flights.get(command.requestId)?.exchange.commit();
+      case "answer":
+        return this.#answer(command);
+      case "wake":
+        return this.#wake(command);
+      case "append":
+        // The last thing that happens to a request: a client that left was never answered.
+        this.#land(command.requestId);
+        return present(this.#store, "started").append(command.requestId, command.receipt);
+      case "post":
+        return present(this.#store, "started").post(command.posting);
+      case "lease":
+        return present(this.#store, "started").lease(command.resource, command.amount);
+      default:
+        return unreachable(command);
+    }
+  }
+
+  #send(command: Send): void {
+    const flight = present(this.#flights.get(command.requestId), "a request that is sent is in flight");
+    const engine = present(this.#parts.engines.get(command.backendId), `backend ${command.backendId} has an engine`);
+    const { requestId, attempt } = command;
+    const { exchange } = flight;
+    exchange.discard();
+    flight.attempt = attempt;
+    flight.call = null;
+    const isCurrent = (): boolean => flight.attempt === attempt && this.#flights.get(requestId) === flight;
+    flight.call = engine.send(
+      {
+        requestId,
+        attempt,
+        endpoint: exchange.job.endpoint,
+        stream: exchange.job.stream,
+        wantsUsage: exchange.job.wantsUsage,
+        body: exchange.body,
+        edits: command.edits,
+        watch: command.watch,
+        clientRequestId: exchange.clientRequestId,
+      },
+      {
+        bytes: (chunk) => !isCurrent() || exchange.write(chunk),
+        first: () => this.feed({ kind: "first", requestId, attempt }),
+        progress: (outputTokens) => this.feed({ kind: "progress", requestId, attempt, outputTokens }),
+        finished: (end) => this.#finished(flight, { requestId, attempt, end }),
+        failed: (failure) => this.#failed(flight, { requestId, attempt, failure, backendId: command.backendId }),
+      },
+    );
+  }
+
+  #finished(
+    flight: Flight,
+    of: { readonly requestId: RequestId; readonly attempt: number; readonly end: EngineEnd },
+  ): void {
+    const { requestId, attempt, end } = of;
+    const usage = this.#usageOf(flight, end.made);
+    this.feed({ kind: "finished", requestId, attempt, status: end.status, finishReason: end.finishReason, usage });
+  }
+
+  #failed(
+    flight: Flight,
+    of: {
+      readonly requestId: RequestId;
+      readonly attempt: number;
+      readonly failure: EngineFailure;
+      readonly backendId: BackendId;
+    },
+  ): void {
+    const { requestId, attempt, failure, backendId } = of;
+    const { code, status, retryAfterMs } = failure;
+    this.#parts.log(`request ${requestId} attempt ${attempt} at ${backendId}: ${code} (${failure.detail})`);
+    if (flight.attempt === attempt) flight.relay = failure.relay;
+    const usage =
+      failure.made.outputText === "" && failure.made.reported === null
+        ? UNKNOWN_USAGE
+        : this.#usageOf(flight, failure.made);
+    this.feed({ kind: "failed", requestId, attempt, code, status, retryAfterMs, usage });
+  }
+
+  #answer({ requestId, result }: Answer): void {
+    const flight = this.#flights.get(requestId);
+    if (flight === undefined) return;
+    if (result.ok) flight.exchange.end();
+    else {
+      flight.exchange.fail({
+        code: result.code,
+        detail: result.detail,
+        retryAfterMs: result.retryAfterMs,
+        relay: result.relay ? flight.relay : null,
+      });
+    }
+  }
+
+  #land(requestId: RequestId): void {
+    this.#flights.delete(requestId);
+    const timer = this.#wakes.get(requestId);
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    this.#wakes.delete(requestId);
+  }
+
+  #wake({
+    requestId,
+    attempt,
+    atUs,
+  }: {
+    readonly requestId: RequestId;
+    readonly attempt: number;
+    readonly atUs: number;
+  }): void {
+    const before = this.#wakes.get(requestId);
+    if (before !== undefined) clearTimeout(before);
+    // Rounded up: a wake that comes early would be taken for stale.
+    const delayMs = Math.ceil((atUs - this.#parts.clock.nowUs()) / 1000) + 1;
+    const timer = setTimeout(
+      () => {
+        this.#wakes.delete(requestId);
+        this.feed({ kind: "woke", requestId, attempt });
+      },
+      Math.max(0, delayMs),
+    );
+    this.#wakes.set(requestId, timer);
+  }
+
+  #cancel(requestId: RequestId, code: Extract<ErrorCode, "client_gone" | "shutting_down">): void {
+    const flight = this.#flights.get(requestId);
+    if (flight === undefined) return;
+    // The call is ended before the kernel hears of it, because what it made is part of the event.
+    const made = flight.call?.abort() ?? null;
+    const usage = made === null ? UNKNOWN_USAGE : this.#usageOf(flight, made);
+    this.feed({ kind: "cancelled", requestId, attempt: flight.attempt, code, usage });
+  }
+
+  /** The upstream's own counts; what it did not report is counted here and marked as an estimate. */
+  #usageOf(flight: Flight, made: Made): Usage {
+    const { reported } = made;
+    if (reported !== null && reported.inputTokens !== null && reported.outputTokens !== null) return reported;
+    const { countTokens } = this.#parts;
+    return {
+      inputTokens: reported?.inputTokens ?? countTokens(flight.exchange.promptText()),
+      cachedInputTokens: reported?.cachedInputTokens ?? null,
+      outputTokens: reported?.outputTokens ?? Math.max(made.contentPieces > 0 ? 1 : 0, countTokens(made.outputText)),
+      reasoningTokens: reported?.reasoningTokens ?? null,
+      reportedCostNanoUsd: reported?.reportedCostNanoUsd ?? null,
+      method: "counted_estimate",
+    };
+  }
+}

@@ -1,0 +1,18 @@
+import type { RequestId } from "../base/ids.ts";
+import type { BackendView, ModelView } from "../kernel/view.ts";
+import type { Admission } from "./exchange.ts";
+import type { StoredReceipt } from "./store.ts";
+
+/** What the gateway asks of the utility: to take requests, and to say how things stand. */
+export interface Desk extends Admission {
+  models(): readonly ModelView[];
+  backends(): readonly BackendView[];
+  /** A settled receipt, `pending` while its commit has not returned, or null when there is none. Rejects when the store cannot read. */
+  receipt(receiptId: RequestId): Promise<StoredReceipt | "pending" | null>;
+  /** What is wrong with the store, or null. */
+  readonly storeTrouble: string | null;
+  /** True once it takes no more requests. */
+  readonly stopping: boolean;
+  /** A new request's id at this wall time. */
+  mint(wallMs: number): RequestId;
+}

@@ -1,0 +1,101 @@
+import type { Usage } from "../base/job.ts";
+import { parseUsage } from "./usage.ts";
+
+/** What one chunk or one whole answer of a completion says, as far as metering and relaying ask. */
+export interface Piece {
+  /** Not a completion at all: `choices` is no array. */
+  readonly malformed: boolean;
+  /** The text of an `error` member, or null. */
+  readonly error: string | null;
+  /** True when it holds something a user would see, or an end. */
+  readonly hasContent: boolean;
+  readonly text: string;
+  readonly finishReason: string | null;
+  readonly usage: Usage | null;
+  /** True when it has usage and no choices, like OpenAI's last chunk. */
+  readonly isUsageOnly: boolean;
+}
+
+type Json = Record<string, unknown>;
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const MALFORMED: Piece = {
+  malformed: true,
+  error: null,
+  hasContent: false,
+  text: "",
+  finishReason: null,
+  usage: null,
+  isUsageOnly: false,
+};
+
+// Fields of a delta or message that carry text, in the spellings of OpenAI, vLLM, SGLang, DeepSeek and OpenRouter.
+const TEXT_FIELDS = ["content", "reasoning_content", "reasoning", "refusal"] as const;
+
+function textOfToolCalls(calls: unknown): string {
+  if (!Array.isArray(calls)) return "";
+  let text = "";
+  for (const call of calls) {
+    const fn = isObject(call) ? call["function"] : undefined;
+    if (!isObject(fn)) continue;
+    if (typeof fn["name"] === "string") text += fn["name"];
+    if (typeof fn["arguments"] === "string") text += fn["arguments"];
+  }
+  return text;
+}
+
+/** Text of a delta or message, and whether it holds anything besides a role. */
+function readMessage(message: Json): { readonly text: string; readonly some: boolean } {
+  let text = "";
+  for (const field of TEXT_FIELDS) {
+    const value = message[field];
+    if (typeof value === "string") text += value;
+  }
+  const calls = message["tool_calls"];
+  const hasCalls = Array.isArray(calls) && calls.length > 0;
+  if (hasCalls) text += textOfToolCalls(calls);
+  return { text, some: text !== "" || hasCalls || isObject(message["function_call"]) || isObject(message["audio"]) };
+}
+
+/** Reads a parsed chunk (`delta`), whole chat answer (`message`) or text completion (`text`). */
+export function readPiece(value: unknown): Piece {
+  if (!isObject(value)) return MALFORMED;
+  const error = value["error"];
+  if (error !== undefined && error !== null) {
+    const message = isObject(error) ? error["message"] : error;
+    return { ...MALFORMED, malformed: false, error: typeof message === "string" ? message : JSON.stringify(error) };
+  }
+  const choices = value["choices"];
+  if (!Array.isArray(choices)) return MALFORMED;
+  let text = "";
+  let some = false;
+  let finishReason: string | null = null;
+  for (const choice of choices) {
+    if (!isObject(choice)) return MALFORMED;
+    const message = choice["delta"] ?? choice["message"];
+    if (isObject(message)) {
+      const read = readMessage(message);
+      text += read.text;
+      some ||= read.some;
+    }
+    const plain = choice["text"];
+    if (typeof plain === "string" && plain !== "") {
+      text += plain;
+      some = true;
+    }
+    if (typeof choice["finish_reason"] === "string") finishReason = choice["finish_reason"];
+  }
+  const usage = parseUsage(value["usage"]);
+  return {
+    malformed: false,
+    error: null,
+    hasContent: some || finishReason !== null,
+    text,
+    finishReason,
+    usage,
+    isUsageOnly: usage !== null && choices.length === 0,
+  };
+}

@@ -1,0 +1,148 @@
+import { Type } from "typebox";
+import { Compile } from "typebox/compile";
+import type { Endpoint } from "../base/job.ts";
+
+/** What Baseload reads of a request; the rest passes as bytes. */
+export interface ParsedRequest {
+  readonly model: string;
+  readonly stream: boolean;
+  readonly wantsUsage: boolean;
+  readonly maxOutputTokens: number | null;
+  /** The request's `user` member, or null. */
+  readonly user: string | null;
+  /** Length of the prompt's text in UTF-16 code units. */
+  readonly promptTextLength: number;
+  /** The parsed body, for `promptText`. */
+  readonly value: unknown;
+}
+
+export type ParseResult =
+  | { readonly ok: true; readonly request: ParsedRequest }
+  | {
+      readonly ok: false;
+      readonly code: "invalid_json" | "invalid_request";
+      readonly detail: string;
+      readonly param: string | null;
+    };
+
+const nullable = <T extends Type.TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
+
+const common = {
+  model: Type.String({ minLength: 1, maxLength: 256 }),
+  stream: nullable(Type.Boolean()),
+  stream_options: nullable(Type.Object({ include_usage: nullable(Type.Boolean()) })),
+  max_tokens: nullable(Type.Integer({ minimum: 0 })),
+  max_completion_tokens: nullable(Type.Integer({ minimum: 0 })),
+  user: nullable(Type.String()),
+};
+
+const chat = Compile(
+  Type.Object({
+    ...common,
+    messages: Type.Array(Type.Object({ role: Type.String() }), { minItems: 1 }),
+  }),
+);
+
+const completions = Compile(
+  Type.Object({
+    ...common,
+    prompt: Type.Union([
+      Type.String(),
+      Type.Array(Type.Union([Type.String(), Type.Number(), Type.Array(Type.Number())])),
+    ]),
+  }),
+);
+
+interface Known {
+  readonly model: string;
+  readonly stream?: boolean | null;
+  readonly stream_options?: { readonly include_usage?: boolean | null } | null;
+  readonly max_tokens?: number | null;
+  readonly max_completion_tokens?: number | null;
+  readonly user?: string | null;
+}
+
+/** Parses a body for `endpoint`. Unknown members are fine; known ones must have their types. */
+export function parseRequest(endpoint: Endpoint, body: Buffer): ParseResult {
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString("utf8"));
+  } catch (error) {
+    return { ok: false, code: "invalid_json", detail: wordsOf(error), param: null };
+  }
+  const schema = endpoint === "chat" ? chat : completions;
+  if (!schema.Check(value)) {
+    const { detail, param } = firstProblem(schema.Errors(value));
+    return { ok: false, code: "invalid_request", detail, param };
+  }
+  const known = value as Known;
+  return {
+    ok: true,
+    request: {
+      model: known.model,
+      stream: known.stream === true,
+      wantsUsage: known.stream_options?.include_usage === true,
+      maxOutputTokens: known.max_completion_tokens ?? known.max_tokens ?? null,
+      user: known.user ?? null,
+      promptTextLength: walkPrompt(value, null),
+      value,
+    },
+  };
+}
+
+// V8 quotes the text around the error, and a body may hold what should not be repeated in logs: keep the position only.
+function wordsOf(error: unknown): string {
+  const position = /position \d+( \(line \d+ column \d+\))?/.exec(error instanceof Error ? error.message : "");
+  return position === null ? "it ends too early or is empty" : `at ${position[0]}`;
+}
+
+interface Problem {
+  readonly keyword: string;
+  readonly instancePath: string;
+  readonly message: string;
+  readonly params: object;
+}
+
+function firstProblem(problems: readonly Problem[]): { readonly detail: string; readonly param: string | null } {
+  const problem = problems[0];
+  if (problem === undefined) return { detail: "unknown problem", param: null };
+  if (problem.keyword === "required") {
+    const missing =
+      (problem.params as { readonly requiredProperties?: readonly string[] }).requiredProperties?.[0] ?? null;
+    return { detail: `\`${missing}\` is missing`, param: missing };
+  }
+  const path = problem.instancePath.replace(/^\//, "").replaceAll("/", ".");
+  return {
+    detail: path === "" ? `the body ${problem.message}` : `\`${path}\` ${problem.message}`,
+    param: path === "" ? null : path,
+  };
+}
+
+/** The prompt's text, for counting its tokens; images, audio and token arrays are left out. */
+export function promptText(value: unknown): string {
+  const parts: string[] = [];
+  walkPrompt(value, parts);
+  return parts.join("\n");
+}
+
+/** Length of all text in the prompt; the texts themselves are put into `into` where it is given. */
+function walkPrompt(value: unknown, into: string[] | null): number {
+  let length = 0;
+  const add = (text: unknown): void => {
+    if (typeof text !== "string") return;
+    length += text.length;
+    into?.push(text);
+  };
+  const body = value as { readonly messages?: unknown; readonly prompt?: unknown; readonly tools?: unknown };
+  if (typeof body.prompt === "string") add(body.prompt);
+  else if (Array.isArray(body.prompt)) body.prompt.forEach(add);
+  if (Array.isArray(body.tools)) add(JSON.stringify(body.tools));
+  if (!Array.isArray(body.messages)) return length;
+  for (const message of body.messages as readonly { readonly content?: unknown }[]) {
+    if (typeof message.content === "string") add(message.content);
+    else if (Array.isArray(message.content)) {
+      for (const part of message.content) add((part as { readonly text?: unknown } | null)?.text);
+    }
+  }
+  return length;
+}
