@@ -1,7 +1,7 @@
 import { Pool } from "undici";
 import type { Dispatcher } from "undici";
 import type { Engine, EngineCall, EngineReport, EngineSink, SendOrder } from "../ports/engine.ts";
-import { editMembers, type MemberEdit } from "../wire/edit.ts";
+import { editMembers, FORCE_USAGE, type MemberEdit } from "../wire/edit.ts";
 import { OpenAiAttempt } from "./openai-attempt.ts";
 
 /** Where an OpenAI-compatible server is and how it is addressed. */
@@ -92,7 +92,8 @@ function namesOf(body: unknown): readonly string[] {
 
 function bodyOf(order: SendOrder): Buffer {
   const edits: MemberEdit[] = [];
-  if (order.edits.model !== null) edits.push({ name: "model", json: JSON.stringify(order.edits.model) });
-  if (order.edits.forceUsage) edits.push({ name: "stream_options", json: '{"include_usage":true}' });
+  const { model } = order.edits;
+  if (model !== null) edits.push({ name: "model", json: () => JSON.stringify(model) });
+  if (order.edits.forceUsage) edits.push(FORCE_USAGE);
   return edits.length === 0 ? order.body : editMembers(order.body, edits);
 }

@@ -1,7 +1,7 @@
-/** A change to one top-level member: its new value as JSON text. */
+/** A change to one top-level member: its new value as JSON text, made from the old one's (null when it is absent). */
 export interface MemberEdit {
   readonly name: string;
-  readonly json: string;
+  readonly json: (before: string | null) => string;
 }
 
 const QUOTE = 0x22;
@@ -86,8 +86,8 @@ export function editMembers(bytes: Buffer, edits: readonly MemberEdit[]): Buffer
   const added: string[] = [];
   for (const edit of edits) {
     const span = spans.get(edit.name);
-    if (span === undefined) added.push(`${JSON.stringify(edit.name)}:${edit.json}`);
-    else changes.push({ ...span, text: edit.json });
+    if (span === undefined) added.push(`${JSON.stringify(edit.name)}:${edit.json(null)}`);
+    else changes.push({ ...span, text: edit.json(bytes.toString("utf8", span.start, span.end)) });
   }
   if (added.length > 0) {
     const isEmpty = bytes[skipSpace(bytes, open + 1)] !== QUOTE;
@@ -103,3 +103,12 @@ export function editMembers(bytes: Buffer, edits: readonly MemberEdit[]): Buffer
   parts.push(bytes.subarray(from));
   return Buffer.concat(parts);
 }
+
+/** Asks for usage in a stream: sets `stream_options.include_usage` and leaves its other members. */
+export const FORCE_USAGE: MemberEdit = {
+  name: "stream_options",
+  json: (before) => {
+    if (before === null || !before.startsWith("{")) return '{"include_usage":true}';
+    return editMembers(Buffer.from(before), [{ name: "include_usage", json: () => "true" }]).toString("utf8");
+  },
+};
