@@ -43,6 +43,8 @@ export async function runServe(invocation: Invocation): Promise<number> {
   const log = (line: string): void => {
     process.stderr.write(json ? `${JSON.stringify({ event: "log", line })}\n` : `${line}\n`);
   };
+  // From here on a signal is answered by an orderly end, however early it comes.
+  const stopped = stopSignal();
   provideTinyModel(config, dataDir);
   const running = await compose(config, { dataDir, journal: textOption(invocation, "journal"), env: process.env, log });
   say("listening", { url: running.url, dataDir }, welcome(running, config));
@@ -51,13 +53,13 @@ export async function runServe(invocation: Invocation): Promise<number> {
       () => null,
       (error: unknown) => error,
     ),
-    stopSignal(),
+    stopped,
   ]);
   if (failure instanceof Error) {
     await running.stop();
     throw failure;
   }
-  if (failure === null) await stopSignal();
+  await stopped;
   return shutDown(running, config, say);
 }
 
@@ -72,21 +74,28 @@ function speaker(json: boolean): Say {
 async function shutDown(running: Running, config: AppConfig, say: Say): Promise<number> {
   const seconds = config.server.shutdownMs / 1000;
   say("stopping", {}, `Stopping: open answers have ${seconds} s to end. Press Ctrl-C again to end now.`);
-  const hurry = (): never => process.exit(130);
-  process.once("SIGINT", hurry);
-  process.once("SIGTERM", hurry);
   const lost = await running.stop();
-  process.off("SIGINT", hurry);
-  process.off("SIGTERM", hurry);
   say("stopped", { lost }, lost === 0 ? "Stopped." : `Stopped, and ${lost} receipt(s) could not be stored.`);
   return lost === 0 ? 0 : 1;
 }
 
-/** Resolves at the first SIGINT or SIGTERM. */
+// A terminal and a wrapper may each pass the same Ctrl-C on; only a later one means "now".
+const SAME_SIGNAL_MS = 500;
+
+/** Resolves at the first SIGINT or SIGTERM; a later one ends the process at once, with status 130. */
 function stopSignal(): Promise<"signal"> {
   return new Promise((settle) => {
-    process.once("SIGINT", () => settle("signal"));
-    process.once("SIGTERM", () => settle("signal"));
+    let firstMs: number | null = null;
+    const take = (): void => {
+      if (firstMs === null) {
+        firstMs = performance.now();
+        settle("signal");
+      } else if (performance.now() - firstMs > SAME_SIGNAL_MS) {
+        process.exit(130);
+      }
+    };
+    process.on("SIGINT", take);
+    process.on("SIGTERM", take);
   });
 }
 
@@ -124,7 +133,9 @@ function welcome(running: Running, config: AppConfig): string {
     const models = backend.models === null ? "models as it reports them" : Object.keys(backend.models).join(", ");
     lines.push(`  backend ${backend.id} at ${backend.site} (${site?.layer ?? "unknown"}): ${models}`);
   }
-  const model = config.kernel.backends.flatMap((backend) => Object.keys(backend.models ?? {}))[0] ?? "MODEL";
+  const model =
+    config.kernel.backends.flatMap((backend) => Object.keys(backend.models ?? {})).find((name) => name !== "*") ??
+    "MODEL";
   lines.push("Try:", `  curl ${running.url}/v1/chat/completions -H 'content-type: application/json' \\`);
   lines.push(`    -d '{"model":"${model}","messages":[{"role":"user","content":"Hello"}]}'`);
   return lines.join("\n");

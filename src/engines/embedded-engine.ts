@@ -22,6 +22,7 @@ export class LlamaEngine implements Engine {
   readonly #http: OpenAiEngine;
   readonly #onReport: LlamaOptions["onReport"];
   #failedStarts = 0;
+  #closing = false;
   #report: EngineReport = { state: "starting", models: null, contextTokens: null };
 
   constructor({ maxAnswerBytes, onReport, ...options }: LlamaOptions) {
@@ -58,11 +59,14 @@ export class LlamaEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    this.#closing = true;
     await this.#http.close();
     await this.#child.close();
   }
 
   #onState(state: EngineState, reason: string): void {
+    // What ends because it was told to is no news.
+    if (this.#closing) return;
     if (state === "ready") this.#failedStarts = 0;
     else if (state === "starting") this.#failedStarts += 1;
     const seen = state === "ready" ? "up" : this.#failedStarts > STARTS_UNTIL_DOWN ? "down" : "starting";
