@@ -2,13 +2,13 @@
  * The embedded engine's process: loads one model and serves it on a private socket until its parent ends. A crash inside
  * llama.cpp takes this process and its requests, and nothing else.
  *
- * Started as `node child.ts JSON`, the argument being `ChildOptions`; it sends one `ChildMessage` over IPC. Without IPC, for
+ * Started as `node child.ts JSON`, the argument being `ChildOptions` and the environment having `CHILD_ENVIRONMENT`; it sends one `ChildMessage` over IPC. Without IPC, for
  * trying it by hand, the same message goes to stderr.
  */
 import { chmodSync, rmSync } from "node:fs";
 import { createEngineServer } from "./http.ts";
 import { loadEngine } from "./load.ts";
-import type { ChildMessage, ChildOptions } from "./protocol.ts";
+import { CHILD_ENVIRONMENT, type ChildMessage, type ChildOptions } from "./protocol.ts";
 
 async function main(options: ChildOptions): Promise<void> {
   // The channel closes when the parent ends in any way, being killed included; nobody would stop this process later.
@@ -16,6 +16,11 @@ async function main(options: ChildOptions): Promise<void> {
     removeSocket(options.socketPath);
     process.exit(0);
   });
+  // A terminal sends Ctrl-C to the whole group; the parent, which lets open answers end, says when this process stops.
+  if (process.send !== undefined) process.on("SIGINT", () => {});
+  for (const [name, value] of Object.entries(CHILD_ENVIRONMENT)) {
+    if (process.env[name] !== value) throw new Error(`The engine must be started with ${name}=${value} in its environment.`);
+  }
   const engine = await loadEngine(options);
   const server = createEngineServer(engine, { allowCrash: options.allowCrash ?? false });
   await new Promise<void>((accept, reject) => {

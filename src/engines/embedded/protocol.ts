@@ -40,3 +40,12 @@ export type EngineInfo = {
 export type ChildMessage =
   | { readonly kind: "ready"; readonly info: EngineInfo }
   | { readonly kind: "failed"; readonly message: string };
+
+/**
+ * What the child needs in its environment, since libuv reads it once, before any of our code runs.
+ *
+ * node-llama-cpp draws the tokens of a batch's sequences in parallel on libuv's threads, but llama.cpp puts a batch's outputs in
+ * order when the first of them is read, without a lock. With more than one thread, requests computed together are now and
+ * then continued with each other's tokens.
+ */
+export const CHILD_ENVIRONMENT = { UV_THREADPOOL_SIZE: "1" } as const;

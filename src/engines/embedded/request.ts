@@ -8,7 +8,10 @@ export type Sampling = {
   /** The number of likeliest tokens to draw from; 0 means all. */
   readonly topK: number;
   readonly minP: number;
-  /** Null for a fresh random one. */
+  /**
+   * Null for a fresh random one. Equal requests with one seed get equal text when computed alone from the same cached prefix;
+   * in a batch with others sums are rounded otherwise, and now and then a token differs.
+   */
   readonly seed: number | null;
   readonly frequencyPenalty: number;
   readonly presencePenalty: number;

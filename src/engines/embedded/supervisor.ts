@@ -6,7 +6,7 @@ import { extname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { assert } from "../../base/assert.ts";
-import type { ChildMessage, ChildOptions, EngineInfo } from "./protocol.ts";
+import { CHILD_ENVIRONMENT, type ChildMessage, type ChildOptions, type EngineInfo } from "./protocol.ts";
 
 /** `starting` while the model loads, `ready` while it answers, `down` from a crash until the next start, and after `close`. */
 export type EngineState = "starting" | "ready" | "down";
@@ -156,7 +156,11 @@ function forkChild(options: EmbeddedEngineOptions, socketPath: string): ChildPro
   // The child has this file's extension: .ts as it is written, .js where it was compiled for a package.
   const path = fileURLToPath(new URL(`./child${extname(import.meta.url)}`, import.meta.url));
   const output = onLog === undefined ? "ignore" : "pipe";
-  const child = fork(path, [JSON.stringify(childOptions)], { execArgv: [], stdio: ["ignore", output, output, "ipc"] });
+  const child = fork(path, [JSON.stringify(childOptions)], {
+    execArgv: [],
+    env: { ...process.env, ...CHILD_ENVIRONMENT },
+    stdio: ["ignore", output, output, "ipc"],
+  });
   for (const stream of [child.stdout, child.stderr]) {
     if (stream !== null && onLog !== undefined) createInterface({ input: stream }).on("line", onLog);
   }
