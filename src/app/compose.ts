@@ -19,7 +19,7 @@ import { refuseBind } from "./config/bind.ts";
 import { readSecret } from "./config/secrets.ts";
 import type { AppConfig, EmbeddedEngineConfig, OpenAiEngineConfig } from "./config/types.ts";
 import { Prober } from "./prober.ts";
-import { VERSION } from "./version.ts";
+import { missingEmbeddedEngine, VERSION } from "./version.ts";
 
 /** What a running Baseload is started with besides its configuration. */
 export interface ServeOptions {
@@ -82,7 +82,7 @@ export async function compose(config: AppConfig, options: ServeOptions): Promise
   const port = await listen(gateway, config.server, () => utility.close());
   const prober = new Prober(config, { engines, observe });
   prober.start();
-  const ready = Promise.all(starts.map((start) => start())).then(() => {});
+  const ready = Promise.all(starts.map((start) => start())).then(() => undefined);
   // Whoever holds the promise is told; a rejection nobody waits for must not end the process.
   ready.catch(() => {});
   return {
@@ -172,6 +172,8 @@ function llamaEngine(
   engine: EmbeddedEngineConfig,
   options: ServeOptions & { readonly onReport: (report: EngineReport) => void },
 ): LlamaEngine {
+  const missing = missingEmbeddedEngine();
+  if (missing !== null) throw new Error(`backend ${engine.backendId}: ${missing}`);
   const modelPath = engine.modelPath ?? join(options.dataDir, "baseload-tiny.gguf");
   if (engine.modelPath !== null && !existsSync(modelPath)) {
     throw new Error(

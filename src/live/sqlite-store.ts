@@ -1,3 +1,4 @@
+import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { RequestId } from "../base/ids.ts";
 import type { Receipt } from "../base/receipt.ts";
@@ -37,7 +38,7 @@ export class SqliteStore implements Store {
 
   /** Opens (or makes) the database file; rejects when it cannot be used. */
   static async open(path: string, listener: StoreListener): Promise<SqliteStore> {
-    const worker = new Worker(new URL("./sqlite-worker.ts", import.meta.url), { workerData: { path } });
+    const worker = new Worker(new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url), { workerData: { path } });
     const opened = await new Promise<FromWorker>((resolve, reject) => {
       worker.once("message", resolve);
       worker.once("error", reject);

@@ -171,7 +171,7 @@ function output(vocabulary: TinyVocabulary, embedded: GgufTensor): GgufTensor {
     if (STEADY_KINDS.has(token.kind)) data.fill(0, row, row + HIDDEN);
     else
       for (let column = RESERVED; column < HIDDEN; column++)
-        data[row + column]! -= AVERSION * embedded.data[row + column]!;
+        data[row + column] = (data[row + column] ?? 0) - AVERSION * (embedded.data[row + column] ?? 0);
     const [inside, afterStop, atStart, afterComma] = LOGITS[token.kind];
     data[row + INSIDE] = inside / FLAG_AFTER_NORM;
     data[row + AFTER_STOP] = afterStop / FLAG_AFTER_NORM;
@@ -184,7 +184,8 @@ function output(vocabulary: TinyVocabulary, embedded: GgufTensor): GgufTensor {
 
 function layerTensors(layer: number): GgufTensor[] {
   const keyValueSize = KEY_VALUE_HEADS * HEAD_SIZE;
-  const matrix = (part: string, columns: number, rows: number, gain = 1): GgufTensor => {
+  const matrix = (part: string, of: { columns: number; rows: number; gain?: number }): GgufTensor => {
+    const { columns, rows, gain = 1 } = of;
     const name = `blk.${layer}.${part}.weight`;
     return {
       name,
@@ -195,19 +196,19 @@ function layerTensors(layer: number): GgufTensor[] {
   };
   /** A matrix that writes to the hidden state, with nothing for the reserved dimensions. */
   const writer = (part: string, columns: number): GgufTensor => {
-    const tensor = matrix(part, columns, HIDDEN, LAYER_GAIN);
+    const tensor = matrix(part, { columns, rows: HIDDEN, gain: LAYER_GAIN });
     tensor.data.fill(0, 0, RESERVED * columns);
     return tensor;
   };
   return [
     ones(`blk.${layer}.attn_norm.weight`),
-    matrix("attn_q", HIDDEN, HIDDEN),
-    matrix("attn_k", HIDDEN, keyValueSize),
-    matrix("attn_v", HIDDEN, keyValueSize),
+    matrix("attn_q", { columns: HIDDEN, rows: HIDDEN }),
+    matrix("attn_k", { columns: HIDDEN, rows: keyValueSize }),
+    matrix("attn_v", { columns: HIDDEN, rows: keyValueSize }),
     writer("attn_output", HIDDEN),
     ones(`blk.${layer}.ffn_norm.weight`),
-    matrix("ffn_gate", HIDDEN, FEED_FORWARD),
-    matrix("ffn_up", HIDDEN, FEED_FORWARD),
+    matrix("ffn_gate", { columns: HIDDEN, rows: FEED_FORWARD }),
+    matrix("ffn_up", { columns: HIDDEN, rows: FEED_FORWARD }),
     writer("ffn_down", FEED_FORWARD),
   ];
 }
