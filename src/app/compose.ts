@@ -21,6 +21,9 @@ import type { AppConfig, EmbeddedEngineConfig, OpenAiEngineConfig } from "./conf
 import { Prober } from "./prober.ts";
 import { missingEmbeddedEngine, VERSION } from "./version.ts";
 
+// What is cut off at the end of shutdownMs still gets its error event.
+const LAST_BYTES_MS = 500;
+
 /** What a running Baseload is started with besides its configuration. */
 export interface ServeOptions {
   readonly dataDir: string;
@@ -90,11 +93,13 @@ export async function compose(config: AppConfig, options: ServeOptions): Promise
     ready,
     childPids: () => llamas.flatMap((llama) => llama.pid ?? []),
     stop: async () => {
+      const endMs = performance.now() + config.server.shutdownMs;
       prober.stop();
       gateway.stopListening();
       await utility.drain(config.server.shutdownMs);
       const lost = await utility.close();
-      gateway.destroy();
+      // A slow reader's answer may be complete here and not yet there.
+      await gateway.finish(Math.max(endMs - performance.now(), LAST_BYTES_MS));
       await Promise.all([...engines.values()].map((engine) => engine.close()));
       return lost;
     },

@@ -1,3 +1,4 @@
+import { BENCH, runBench } from "./bench/command.ts";
 import { commandHelp, type CommandSpec, type Invocation, parseCommand, programHelp, UsageError } from "./cli.ts";
 import { REPLAY, runReplay } from "./replay.ts";
 import { runServe, SERVE } from "./serve.ts";
@@ -12,6 +13,7 @@ interface Command {
 const COMMANDS: readonly Command[] = [
   { spec: SERVE, run: runServe },
   { spec: REPLAY, run: runReplay },
+  { spec: BENCH, run: runBench },
 ];
 
 async function main(args: readonly string[]): Promise<number> {

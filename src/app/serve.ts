@@ -96,7 +96,27 @@ function stopSignal(): Promise<"signal"> {
     };
     process.on("SIGINT", take);
     process.on("SIGTERM", take);
+    onParentGone(() => {
+      if (firstMs === null) take();
+    });
   });
+}
+
+const PARENT_CHECK_MS = 500;
+
+/**
+ * Under npm, calls back when the parent has gone: npm passes a signal to the shell that it runs a script in, and the shell
+ * ends without passing it on.
+ */
+function onParentGone(gone: () => void): void {
+  if (process.env["npm_lifecycle_event"] === undefined) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    gone();
+  }, PARENT_CHECK_MS);
+  timer.unref();
 }
 
 /** The configuration of the command line, or null when it has errors, which are printed then. */

@@ -6,7 +6,7 @@ import { assert } from "../base/assert.ts";
  * Owned by the kernel's state of one backend; plain data, so that it can be put into a snapshot.
  */
 export interface BusyMeter {
-  /** Microjoules that a request which was there all the time would have been given. */
+  /** Microjoules that a request which was there all the time would have been given, modulo 2^52. */
   perHeadMicroJoules: number;
   /** Microjoules not yet handed out, less than one a head. */
   remainderMicroJoules: number;
@@ -19,21 +19,26 @@ export function newBusyMeter(nowUs: number): BusyMeter {
   return { perHeadMicroJoules: 0, remainderMicroJoules: 0, heads: 0, lastUs: nowUs };
 }
 
-function advance(meter: BusyMeter, nowUs: number, watts: number): void {
+// The sum per head goes round here: a node of 10 kW that is never idle would leave the safe integers within two weeks. A
+// share is a difference of two sums, so it stays right as long as no single request is given this much (4.5 GJ).
+const WRAP_MICROJOULES = 2 ** 52;
+
+/** Brings the meter to `nowUs` at these watts. To be called with the old watts before they change. */
+export function advanceBusy(meter: BusyMeter, nowUs: number, watts: number): void {
   assert(nowUs >= meter.lastUs, "busy meter: time went back");
   if (meter.heads > 0) {
     const pool = watts * (nowUs - meter.lastUs) + meter.remainderMicroJoules;
     const share = Math.floor(pool / meter.heads);
-    meter.perHeadMicroJoules += share;
+    assert(Number.isSafeInteger(pool), "busy meter overflows");
+    meter.perHeadMicroJoules = (meter.perHeadMicroJoules + share) % WRAP_MICROJOULES;
     meter.remainderMicroJoules = pool - share * meter.heads;
-    assert(Number.isSafeInteger(meter.perHeadMicroJoules), "busy meter overflows");
   }
   meter.lastUs = nowUs;
 }
 
 /** A request joins; returns its mark, to be given to `leaveBusy`. `watts` is a whole number. */
 export function joinBusy(meter: BusyMeter, nowUs: number, watts: number): number {
-  advance(meter, nowUs, watts);
+  advanceBusy(meter, nowUs, watts);
   if (meter.heads === 0) meter.perHeadMicroJoules = 0;
   meter.heads += 1;
   return meter.perHeadMicroJoules;
@@ -41,10 +46,10 @@ export function joinBusy(meter: BusyMeter, nowUs: number, watts: number): number
 
 /** The request with this mark leaves; returns its share in microjoules. */
 export function leaveBusy(meter: BusyMeter, nowUs: number, options: { watts: number; mark: number }): number {
-  advance(meter, nowUs, options.watts);
+  advanceBusy(meter, nowUs, options.watts);
   assert(meter.heads > 0, "busy meter: nobody is there to leave");
   meter.heads -= 1;
-  const share = meter.perHeadMicroJoules - options.mark;
-  assert(share >= 0, "busy meter: negative share");
-  return share;
+  const { mark } = options;
+  assert(mark >= 0 && mark < WRAP_MICROJOULES, `busy meter: bad mark ${mark}`);
+  return (meter.perHeadMicroJoules - mark + WRAP_MICROJOULES) % WRAP_MICROJOULES;
 }

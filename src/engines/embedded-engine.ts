@@ -60,6 +60,7 @@ export class LlamaEngine implements Engine {
 
   async close(): Promise<void> {
     this.#closing = true;
+    this.#report = { ...this.#report, state: "down" };
     await this.#http.close();
     await this.#child.close();
   }

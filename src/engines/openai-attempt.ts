@@ -14,6 +14,9 @@ const MAX_ERROR_BYTES = 64 * 1024;
 
 type Mode = "waiting" | "stream" | "whole" | "error" | "over";
 
+/** What is to be done with one event of a stream: pass it on, leave it out, end well, or fail. */
+type Verdict = "relay" | "hide" | "done" | { readonly code: ErrorCode; readonly detail: string };
+
 /**
  * One attempt at an OpenAI-compatible server: an undici handler that reports to the sink as the port's contract says. No
  * promise, stream or AbortController is on this path: each costs more than the work itself. Owned by its call.
@@ -157,21 +160,28 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
     return this.#mode === "over";
   }
 
-  /** Relays the run's events but those to hide; as one piece where none is hidden. Returns whether the client wants more. */
+  /**
+   * Relays the run's events but those to hide; as one piece where none is hidden. Returns whether the client wants more. The
+   * sink may abort from inside any of its calls, so after each it is asked whether this is over.
+   */
   #takeRun({ run, ends }: SseRun): boolean {
     let start = 0;
     let unsent = 0;
     let wantsMore = true;
     for (const end of ends) {
       const verdict = this.#takeEvent(sseData(run, start, end));
-      if (verdict === "stop") return true;
-      if (verdict === "hide" || verdict === "done") {
+      if (this.#isOver()) return true;
+      if (verdict !== "relay") {
         if (unsent < start) wantsMore = this.#sink.bytes(run.subarray(unsent, start)) && wantsMore;
+        if (this.#isOver()) return true;
         unsent = end;
       }
       if (verdict === "done") {
-        this.#sink.bytes(SSE_DONE);
-        this.#finish();
+        this.#endWithDone();
+        return true;
+      }
+      if (typeof verdict === "object") {
+        this.#fail(verdict.code, verdict.detail);
         return true;
       }
       start = end;
@@ -180,22 +190,18 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
     return wantsMore;
   }
 
-  #takeEvent(data: string | null): "relay" | "hide" | "done" | "stop" {
+  #takeEvent(data: string | null): Verdict {
     if (data === null) return "relay";
     if (data === "[DONE]") return "done";
     let value: unknown;
     try {
       value = JSON.parse(data);
     } catch {
-      this.#fail("upstream_bad_response", "an event that is not JSON");
-      return "stop";
+      return { code: "upstream_bad_response", detail: "an event that is not JSON" };
     }
     const piece = readPiece(value);
-    if (piece.error !== null || piece.malformed) {
-      const code = piece.malformed ? "upstream_bad_response" : "upstream_error";
-      this.#fail(code, piece.malformed ? "an event that is not a completion" : "an error event");
-      return "stop";
-    }
+    if (piece.malformed) return { code: "upstream_bad_response", detail: "an event that is not a completion" };
+    if (piece.error !== null) return { code: "upstream_error", detail: "an error event" };
     if (piece.usage !== null) this.#reported = piece.usage;
     if (piece.finishReason !== null) this.#finishReason = piece.finishReason;
     if (piece.hasContent) this.#content(piece.text);
@@ -208,7 +214,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
       this.#watchdog.first();
       this.#sink.first();
     }
-    if (text === "") return;
+    if (text === "" || this.#isOver()) return;
     this.#text += text;
     this.#pieces += 1;
     if (this.#pieces % this.#order.watch.progressEveryTokens === 0) this.#sink.progress(this.#pieces);
@@ -222,8 +228,12 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
       return;
     }
     // Some engines leave `[DONE]` out; the answer is complete all the same, and clients wait for it.
+    this.#endWithDone();
+  }
+
+  #endWithDone(): void {
     this.#sink.bytes(SSE_DONE);
-    this.#finish();
+    if (!this.#isOver()) this.#finish();
   }
 
   #endWhole(): void {
@@ -250,7 +260,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
     this.#text = piece.text;
     this.#pieces = piece.text === "" ? 0 : 1;
     this.#sink.bytes(body);
-    this.#finish();
+    if (!this.#isOver()) this.#finish();
   }
 
   #endError(): void {

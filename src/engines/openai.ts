@@ -35,6 +35,7 @@ export class OpenAiEngine implements Engine {
     this.#basePath = url.pathname.replace(/\/$/, "");
     this.#pool = new Pool(url.origin, {
       // The watch is the only clock: undici's own limits would be a second opinion.
+      connectTimeout: 0,
       headersTimeout: 0,
       bodyTimeout: 0,
       // HTTP/1.1 only: one stream a connection, so that an abort closes just that stream.

@@ -17,7 +17,8 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
 export function failureCodeOf(error: Error, answered: boolean): ErrorCode {
   const code = String((error as { readonly code?: unknown }).code ?? "");
   if (code === "UND_ERR_CONNECT_TIMEOUT") return "upstream_connect_timeout";
-  if (code.startsWith("HPE_")) return "upstream_bad_response";
+  // undici gives the parser's code to some of its errors only.
+  if (code.startsWith("HPE_") || error.name === "HTTPParserError") return "upstream_bad_response";
   if (!answered && (UNREACHABLE.has(code) || code.startsWith("ERR_TLS") || code.includes("CERT")))
     return "upstream_unreachable";
   return "upstream_broken";

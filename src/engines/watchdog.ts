@@ -33,18 +33,17 @@ export class Watchdog {
   }
 
   connected(): void {
-    if (this.#stage === "connect") this.#stage = "headers";
+    if (this.#stage === "connect") this.#enter("headers");
   }
 
   headers(): void {
-    this.#stage = "first";
+    this.#enter("first");
   }
 
   /** The first real content; from now on silence is measured from the last bytes. */
   first(): void {
-    this.#stage = "idle";
     this.#lastMs = performance.now();
-    if (this.#deadlineMs() < this.#armedForMs) this.#arm();
+    this.#enter("idle");
   }
 
   bytes(): void {
@@ -66,6 +65,12 @@ export class Watchdog {
     this.#stage = "over";
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+  }
+
+  /** A stage's deadline may come before that of the one it follows, which the timer is armed for. */
+  #enter(stage: Stage): void {
+    this.#stage = stage;
+    if (this.#deadlineMs() < this.#armedForMs) this.#arm();
   }
 
   #totalDeadlineMs(): number {

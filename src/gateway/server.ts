@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import { Server as NetServer, type Socket } from "node:net";
 import type { ErrorCode } from "../base/errors.ts";
 import { errorRow } from "../base/errors.ts";
 import { isUuid } from "../base/ids.ts";
@@ -35,6 +35,9 @@ export class Gateway {
   readonly #door: Door;
   readonly #server: Server;
   readonly #startedSeconds: number;
+  /** Answers whose last bytes have not gone out, be they made already or not. */
+  #answering = 0;
+  #onQuiet: (() => void) | null = null;
 
   constructor(desk: Desk, options: GatewayOptions) {
     this.#desk = desk;
@@ -47,7 +50,14 @@ export class Gateway {
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
     });
-    this.#server.on("request", (req, res) => this.#route(req, res));
+    this.#server.on("request", (req, res) => {
+      this.#answering += 1;
+      res.on("close", () => {
+        this.#answering -= 1;
+        if (this.#answering === 0) this.#onQuiet?.();
+      });
+      this.#route(req, res);
+    });
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseBytes(error, socket as Socket));
   }
 
@@ -63,14 +73,23 @@ export class Gateway {
     });
   }
 
-  /** Takes no new connections and closes the idle ones; those in use close with their answer. */
+  /** Takes no new connections; what comes on open ones is still answered. */
   stopListening(): void {
-    this.#server.close();
-    this.#server.closeIdleConnections();
+    // http.Server's own `close` also cuts connections whose answer was handed over but has not gone out in full.
+    NetServer.prototype.close.call(this.#server);
   }
 
-  /** Closes what is left. */
-  destroy(): void {
+  /** Closes every connection once no answer is under way, at the latest after `deadlineMs`. */
+  async finish(deadlineMs: number): Promise<void> {
+    if (this.#answering > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, deadlineMs);
+        this.#onQuiet = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
     this.#server.closeAllConnections();
   }
 

@@ -36,7 +36,7 @@ export function onArrived(state: State, nowUs: number, io: { readonly event: Arr
     attempts: [],
     meterMark: null,
     energyMilliJoules: null,
-    electricityNanoUsd: null,
+    electricityLines: [],
     carbonMicrograms: null,
     queueDeadlineUs: null,
     lastFailure: null,

@@ -3,7 +3,6 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { RequestId } from "../base/ids.ts";
 import { carbonMicrograms, electricityLine } from "../cost/money.ts";
 import { leaveBusy } from "../cost/busy-meter.ts";
-import { mulDivRound } from "../base/integers.ts";
 import { blamesBackend, coolDownMs, mayFallBack } from "../dispatch/retry.ts";
 import { drainQueue, place, refuse } from "./admission.ts";
 import type { Command } from "./command.ts";
@@ -154,7 +153,6 @@ function leave(
     status: end.status,
   });
   addEnergy(state, request, { backend, nowUs: end.nowUs });
-  if (!backend.configured && backend.inFlight === 0) state.backends.delete(backend.id);
   return backend;
 }
 
@@ -165,20 +163,31 @@ function addEnergy(
 ): void {
   const { backend, nowUs } = at;
   if (request.meterMark === null) return;
-  // A new configuration may have changed the watts since the send; the meter goes on with today's.
+  // A new configuration may have changed the watts since the send; it brought the meter to its time at the old ones.
   const share = leaveBusy(backend.meter, nowUs, { watts: backend.config.watts ?? 0, mark: request.meterMark });
   const site = present(state.sites.get(backend.config.site), "a backend's site is configured");
-  // PUE first, on the finer unit; what is less than a millijoule is owed to the backend's next receipt.
-  const microJoules = backend.microJoulesOwed + mulDivRound(share, site.pueThousandths ?? 1000, 1000);
-  const milliJoules = Math.floor(microJoules / 1000);
-  backend.microJoulesOwed = microJoules - milliJoules * 1000;
+  const milliJoules = facilityMilliJoules(backend, share, site.pueThousandths ?? 1000);
   request.energyMilliJoules = (request.energyMilliJoules ?? 0) + milliJoules;
-  if (site.electricityNanoUsdPerKwh !== null) {
-    const line = electricityLine(milliJoules, site.electricityNanoUsdPerKwh);
-    request.electricityNanoUsd = (request.electricityNanoUsd ?? 0) + line.amountNanoUsd;
-  }
+  if (site.electricityNanoUsdPerKwh === null) request.electricityLines = null;
+  else request.electricityLines?.push(electricityLine(milliJoules, site.electricityNanoUsdPerKwh));
   if (site.gridMilligramsPerKwh !== null) {
     const carbon = carbonMicrograms(milliJoules, site.gridMilligramsPerKwh);
     request.carbonMicrograms = (request.carbonMicrograms ?? 0) + carbon;
   }
+}
+
+/**
+ * The share with PUE in whole millijoules. Microjoules × thousandths are nanojoules, so nothing is rounded: what is less
+ * than a millijoule is owed to the backend's next receipt.
+ */
+function facilityMilliJoules(backend: BackendState, shareMicroJoules: number, pueThousandths: number): number {
+  const wholeMilliJoules = Math.floor(shareMicroJoules / 1000);
+  const restMicroJoules = shareMicroJoules - wholeMilliJoules * 1000;
+  const microJoules = wholeMilliJoules * pueThousandths;
+  const milliJoules = Math.floor(microJoules / 1000);
+  const nanoJoules =
+    (microJoules - milliJoules * 1000) * 1000 + restMicroJoules * pueThousandths + backend.nanoJoulesOwed;
+  const carriedMilliJoules = Math.floor(nanoJoules / 1_000_000);
+  backend.nanoJoulesOwed = nanoJoules - carriedMilliJoules * 1_000_000;
+  return milliJoules + carriedMilliJoules;
 }

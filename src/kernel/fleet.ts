@@ -2,7 +2,8 @@ import type { Command } from "./command.ts";
 import type { BackendConfig } from "./config.ts";
 import type { Configured, Leased, Limited, Observed } from "./event.ts";
 import { drainQueue } from "./admission.ts";
-import { capabilityOf, concurrencyResource, newBackendState, type State } from "./state.ts";
+import { advanceBusy } from "../cost/busy-meter.ts";
+import { capabilityOf, concurrencyResource, mayForget, newBackendState, type State } from "./state.ts";
 
 /** Takes a configuration, the first or a later one; backends that go away end their requests first. */
 export function onConfigured(
@@ -29,7 +30,7 @@ export function onConfigured(
   for (const backend of state.backends.values()) backend.configured = false;
   for (const backend of config.backends) placeBackend(state, backend, { nowUs, out: io.out });
   for (const backend of state.backends.values()) {
-    if (!backend.configured && backend.inFlight === 0) state.backends.delete(backend.id);
+    if (mayForget(state, backend)) state.backends.delete(backend.id);
   }
   return state;
 }
@@ -45,21 +46,25 @@ function placeBackend(
     state.backends.set(config.id, newBackendState(config, io.nowUs));
   } else {
     const discovered = existing.capability.models;
+    // What was drawn until now was drawn at the old watts.
+    advanceBusy(existing.meter, io.nowUs, existing.config.watts ?? 0);
     existing.config = config;
     existing.configured = true;
     existing.capability = capabilityOf(config);
     if (config.models === null) existing.capability = { ...existing.capability, models: discovered };
     if (limit === null) existing.capacity = null;
-    else existing.capacity ??= 0;
+    // A lower limit holds at once; a higher one when its lease is granted.
+    else existing.capacity = Math.min(existing.capacity ?? 0, limit);
   }
   if (limit !== null) io.out.push({ kind: "lease", resource: concurrencyResource(config.id), amount: limit });
 }
 
-/** A lease was granted: the sum of what is in flight may rise to it. */
+/** A lease was granted: what is in flight may rise to it, but a grant asked for before the limit fell never lifts it. */
 export function onLeased(state: State, nowUs: number, io: { readonly event: Leased; readonly out: Command[] }): void {
   for (const backend of state.backends.values()) {
-    if (concurrencyResource(backend.id) === io.event.resource && backend.config.maxConcurrent !== null) {
-      backend.capacity = io.event.amount;
+    const limit = backend.config.maxConcurrent;
+    if (limit !== null && concurrencyResource(backend.id) === io.event.resource) {
+      backend.capacity = Math.min(io.event.amount, limit);
     }
   }
   drainQueue(state, nowUs, io.out);
@@ -86,13 +91,12 @@ export function onObserved(
   if (event.contextTokens !== null && backend.config.contextTokens === null) {
     backend.capability = { ...backend.capability, contextTokens: event.contextTokens };
   }
-  if (event.state === "up") {
-    if (!wasUp) {
-      backend.coolUntilUs = 0;
-      backend.failuresInRow = 0;
-    }
-    drainQueue(state, nowUs, io.out);
+  if (event.state === "up" && !wasUp) {
+    backend.coolUntilUs = 0;
+    backend.failuresInRow = 0;
   }
+  // Even one that is down now may take what waits: it is tried when nothing else fits.
+  drainQueue(state, nowUs, io.out);
 }
 
 /** A limit from outside changed; it is kept for the offers that will heed it. */

@@ -2,11 +2,11 @@ import { assert, present } from "../base/assert.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import type { FigureMethod, Usage } from "../base/job.ts";
 import type { CostLine, Figure, Outcome, Receipt } from "../base/receipt.ts";
-import { electricityLine, reportedLine, tokenCostLines } from "../cost/money.ts";
+import { reportedLine, tokenCostLines } from "../cost/money.ts";
 import { entriesOf } from "../ledger/codec.ts";
 import type { Command } from "./command.ts";
 import type { Appended, Stored } from "./event.ts";
-import type { BackendState, OpenRequest, State } from "./state.ts";
+import { type BackendState, mayForget, type OpenRequest, type State } from "./state.ts";
 
 /** How a request ended, for its receipt. */
 export interface End {
@@ -25,8 +25,15 @@ export function settle(state: State, request: OpenRequest, end: End): void {
   assert(wasOpen, `request ${requestId} is settled twice`);
   state.queue.delete(requestId);
   const receipt = receiptOf(state, request, end);
+  forgetBackend(state, request);
   state.unsettled.set(requestId, receipt);
   end.out.push({ kind: "append", requestId, receipt });
+}
+
+/** A backend that was taken out of the configuration goes with the last request that needs it. */
+function forgetBackend(state: State, { backendId }: OpenRequest): void {
+  const backend = backendId === null ? undefined : state.backends.get(backendId);
+  if (backend !== undefined && mayForget(state, backend)) state.backends.delete(backend.id);
 }
 
 /** Receipts became durable: they are projected into the ledger. */
@@ -52,7 +59,7 @@ function receiptOf(state: State, request: OpenRequest, end: End): Receipt {
   const { job } = request;
   const backend = request.backendId === null ? null : (state.backends.get(request.backendId) ?? null);
   const siteId = backend?.config.site ?? null;
-  const { figure: costNanoUsd, lines } = costOf(request, backend, { usage: end.usage, site: siteOf(state, siteId) });
+  const { figure: costNanoUsd, lines } = costOf(request, backend, end.usage);
   return {
     schemaVersion: 1,
     receiptId: job.requestId,
@@ -79,10 +86,6 @@ function receiptOf(state: State, request: OpenRequest, end: End): Receipt {
     choice: { reason: request.reason, excluded: request.excluded },
     attempts: request.attempts,
   };
-}
-
-function siteOf(state: State, siteId: string | null): { electricityNanoUsdPerKwh: number | null } | null {
-  return siteId === null ? null : (state.sites.get(siteId) ?? null);
 }
 
 /** With a declared PUE the figure covers the facility, else the node whose watts were declared. */
@@ -146,9 +149,8 @@ function timesOf(request: OpenRequest, end: End): Receipt["time"] {
 function costOf(
   request: OpenRequest,
   backend: BackendState | null,
-  of: { readonly usage: Usage; readonly site: { readonly electricityNanoUsdPerKwh: number | null } | null },
+  usage: Usage,
 ): { readonly figure: Figure; readonly lines: readonly CostLine[] } {
-  const { usage } = of;
   const unknown = { figure: exact(null, "unknown"), lines: [] };
   if (backend === null) {
     // Nothing was ever sent, so nothing was spent: that is a fact, not an estimate.
@@ -161,9 +163,8 @@ function costOf(
     const lines = tokenCostLines(usage, backend.config.price);
     return lines === null ? unknown : priced(lines, "price_list");
   }
-  const electricity = of.site?.electricityNanoUsdPerKwh ?? null;
-  if (electricity === null || request.energyMilliJoules === null) return unknown;
-  return priced([electricityLine(request.energyMilliJoules, electricity)], "electricity");
+  if (request.energyMilliJoules === null || request.electricityLines === null) return unknown;
+  return priced(request.electricityLines, "electricity");
 }
 
 function priced(

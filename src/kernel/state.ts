@@ -1,7 +1,7 @@
 import type { BackendId, RequestId } from "../base/ids.ts";
 import type { Job } from "../base/job.ts";
 import type { Exclusion } from "../base/offer.ts";
-import type { AttemptRecord, Receipt } from "../base/receipt.ts";
+import type { AttemptRecord, CostLine, Receipt } from "../base/receipt.ts";
 import { type BusyMeter, newBusyMeter } from "../cost/busy-meter.ts";
 import type { Capability } from "../policy/eligible.ts";
 import type { BackendConfig, KernelConfig, SiteConfig } from "./config.ts";
@@ -23,8 +23,8 @@ export interface BackendState {
   failuresInRow: number;
   coolUntilUs: number;
   meter: BusyMeter;
-  /** Microjoules that were owed to receipts as fractions of a millijoule. */
-  microJoulesOwed: number;
+  /** Nanojoules that are owed to receipts as a fraction of a millijoule. */
+  nanoJoulesOwed: number;
 }
 
 /** One request that is not yet answered. Owned by the kernel; plain data. */
@@ -49,7 +49,8 @@ export interface OpenRequest {
   /** Mark in the backend's busy meter, or null when its watts were not declared at the send. */
   meterMark: number | null;
   energyMilliJoules: number | null;
-  electricityNanoUsd: number | null;
+  /** Electricity of each metered attempt at its own site's price; null once a site without a price was among them. */
+  electricityLines: CostLine[] | null;
   carbonMicrograms: number | null;
   /** Deadline in the queue, or null when none was set. */
   queueDeadlineUs: number | null;
@@ -92,8 +93,15 @@ export function newBackendState(config: BackendConfig, nowUs: number): BackendSt
     failuresInRow: 0,
     coolUntilUs: 0,
     meter: newBusyMeter(nowUs),
-    microJoulesOwed: 0,
+    nanoJoulesOwed: 0,
   };
+}
+
+/** Whether the backend was taken out of the configuration and no open request was last sent to it: its receipts need it. */
+export function mayForget(state: State, backend: BackendState): boolean {
+  if (backend.configured || backend.inFlight > 0) return false;
+  for (const request of state.open.values()) if (request.backendId === backend.id) return false;
+  return true;
 }
 
 /** What a configuration says that its backend can do. */

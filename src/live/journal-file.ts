@@ -1,5 +1,4 @@
 import { createWriteStream, type WriteStream } from "node:fs";
-import { once } from "node:events";
 import type { Command } from "../kernel/command.ts";
 import type { Event } from "../kernel/event.ts";
 import { JournalWriter } from "../kernel/journal.ts";
@@ -46,7 +45,8 @@ export class JournalFile implements Journal {
     this.#text += this.#writer.digestLine();
     this.#flush();
     this.#stream.end();
-    await once(this.#stream, "close");
+    // Not `once` of node:events, which rejects on an error that `onError` has been told already.
+    await new Promise((resolve) => this.#stream.once("close", resolve));
   }
 
   #flush(): void {

@@ -42,17 +42,26 @@ export class SqliteLedger {
   /** Opens or makes the file, and posts what a crash left unposted. Throws in words for a person when it cannot. */
   constructor(path: string) {
     this.#db = new DatabaseSync(path);
-    this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;");
-    // A second process on the same file would hand out the same leaf indices.
-    this.#db.exec("PRAGMA locking_mode = EXCLUSIVE;");
-    this.#migrate(path);
-    this.#insertLeaf = this.#db.prepare("INSERT INTO leaf VALUES (?, ?, ?, ?, ?)");
-    this.#insertPosting = this.#db.prepare("INSERT OR IGNORE INTO posting VALUES (?)");
-    this.#insertEntry = this.#db.prepare("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?)");
-    this.#selectLeaf = this.#db.prepare("SELECT leaf_index, receipt FROM leaf WHERE request_id = ?");
-    const row = this.#db.prepare("SELECT max(leaf_index) AS last FROM leaf").get() as { last: number | null };
-    this.#nextLeafIndex = row.last === null ? 0 : row.last + 1;
-    this.#recover();
+    try {
+      // A second process on the same file would hand out the same leaf indices. The lock must be asked for before the first
+      // access, and is taken by it: asked for later, it would be taken at the first write, after both have counted the leaves.
+      this.#db.exec("PRAGMA busy_timeout = 2000; PRAGMA locking_mode = EXCLUSIVE;");
+      this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE; COMMIT;");
+      this.#migrate(path);
+      this.#insertLeaf = this.#db.prepare("INSERT INTO leaf VALUES (?, ?, ?, ?, ?)");
+      this.#insertPosting = this.#db.prepare("INSERT OR IGNORE INTO posting VALUES (?)");
+      this.#insertEntry = this.#db.prepare("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?)");
+      this.#selectLeaf = this.#db.prepare("SELECT leaf_index, receipt FROM leaf WHERE request_id = ?");
+      const row = this.#db.prepare("SELECT max(leaf_index) AS last FROM leaf").get() as { last: number | null };
+      this.#nextLeafIndex = row.last === null ? 0 : row.last + 1;
+      this.#recover();
+    } catch (error) {
+      // An open handle would keep the file locked for whoever tries next.
+      this.#db.close();
+      throw isLocked(error)
+        ? new Error(`${path} is in use by another process; stop that one, or use another --data-dir`, { cause: error })
+        : error;
+    }
   }
 
   /** Writes one group in one transaction; returns the first leaf's index. Throws, with nothing written, when it cannot. */
@@ -126,4 +135,10 @@ export class SqliteLedger {
       }
     });
   }
+}
+
+const SQLITE_BUSY = 5;
+
+function isLocked(error: unknown): boolean {
+  return (error as { readonly errcode?: unknown } | null)?.errcode === SQLITE_BUSY;
 }

@@ -28,6 +28,8 @@ export class SqliteStore implements Store {
   #nextRead = 1;
   #trouble: string | null = null;
   #closing: ((lost: number) => void) | null = null;
+  /** Why the worker ended by itself, or null. */
+  #death: Error | null = null;
 
   private constructor(worker: Worker, listener: StoreListener) {
     this.#worker = worker;
@@ -38,7 +40,9 @@ export class SqliteStore implements Store {
 
   /** Opens (or makes) the database file; rejects when it cannot be used. */
   static async open(path: string, listener: StoreListener): Promise<SqliteStore> {
-    const worker = new Worker(new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url), { workerData: { path } });
+    const worker = new Worker(new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url), {
+      workerData: { path },
+    });
     const opened = await new Promise<FromWorker>((resolve, reject) => {
       worker.once("message", resolve);
       worker.once("error", reject);
@@ -72,6 +76,7 @@ export class SqliteStore implements Store {
   }
 
   read(receiptId: RequestId): Promise<StoredReceipt | null> {
+    if (this.#death !== null) return Promise.reject(this.#death);
     const id = this.#nextRead++;
     return new Promise((resolve, reject) => {
       this.#reads.set(id, { resolve, reject });
@@ -80,6 +85,7 @@ export class SqliteStore implements Store {
   }
 
   close(): Promise<number> {
+    if (this.#death !== null) return Promise.resolve(this.#unwritten());
     return new Promise((resolve) => {
       this.#closing = resolve;
       if (this.#timer !== null) clearTimeout(this.#timer);
@@ -151,11 +157,17 @@ export class SqliteStore implements Store {
     else this.#schedule(RETRY_MS);
   }
 
+  /** No worker answers any more: reads are refused, and whoever closes hears how much was not written. */
   #onDeath(error: Error): void {
+    this.#death = error;
     this.#health(error.message);
     for (const waiting of this.#reads.values()) waiting.reject(error);
     this.#reads.clear();
-    this.#closing?.(this.#leaves.length + (this.#inFlight?.leaves.length ?? 0));
+    this.#closing?.(this.#unwritten());
+  }
+
+  #unwritten(): number {
+    return this.#leaves.length + (this.#inFlight?.leaves.length ?? 0);
   }
 
   #health(trouble: string | null): void {

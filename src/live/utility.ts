@@ -98,9 +98,11 @@ export class Utility implements Admission, StoreListener {
   /** A settled receipt, `pending` while its request is open or its commit has not returned, or null when there is none. */
   async receipt(receiptId: RequestId): Promise<StoredReceipt | "pending" | null> {
     if (this.#flights.has(receiptId)) return "pending";
+    // Asked before the read, since the commit may return between the two, and a receipt that exists would seem not to.
+    const isUnsettled = this.#kernel.isUnsettled(receiptId);
     const found = await present(this.#store, "started").read(receiptId);
     if (found !== null) return found;
-    return this.#kernel.isUnsettled(receiptId) ? "pending" : null;
+    return isUnsettled ? "pending" : null;
   }
 
   /** Takes no more requests; resolves when none is in flight, at the latest after `deadlineMs`, when the rest is cancelled. */

@@ -32,31 +32,33 @@ const MALFORMED: Piece = {
   isUsageOnly: false,
 };
 
-// Fields of a delta or message that carry text, in the spellings of OpenAI, vLLM, SGLang, DeepSeek and OpenRouter.
-const TEXT_FIELDS = ["content", "reasoning_content", "reasoning", "refusal"] as const;
+// Fields of a delta or message that carry text. Each list holds the spellings of one field (OpenAI, vLLM, SGLang, DeepSeek,
+// OpenRouter), of which an engine may send two with the same text.
+const TEXT_FIELDS = [["content"], ["reasoning_content", "reasoning"], ["refusal"]] as const;
 
-function textOfToolCalls(calls: unknown): string {
-  if (!Array.isArray(calls)) return "";
-  let text = "";
-  for (const call of calls) {
-    const fn = isObject(call) ? call["function"] : undefined;
-    if (!isObject(fn)) continue;
-    if (typeof fn["name"] === "string") text += fn["name"];
-    if (typeof fn["arguments"] === "string") text += fn["arguments"];
+function textOfFunction(fn: unknown): string {
+  if (!isObject(fn)) return "";
+  const { name, arguments: args } = fn;
+  return (typeof name === "string" ? name : "") + (typeof args === "string" ? args : "");
+}
+
+/** The first spelling that holds text. */
+function textOfField(message: Json, spellings: readonly string[]): string {
+  for (const spelling of spellings) {
+    const value = message[spelling];
+    if (typeof value === "string" && value !== "") return value;
   }
-  return text;
+  return "";
 }
 
 /** Text of a delta or message, and whether it holds anything besides a role. */
 function readMessage(message: Json): { readonly text: string; readonly some: boolean } {
   let text = "";
-  for (const field of TEXT_FIELDS) {
-    const value = message[field];
-    if (typeof value === "string") text += value;
-  }
-  const calls = message["tool_calls"];
+  for (const spellings of TEXT_FIELDS) text += textOfField(message, spellings);
+  const calls: unknown = message["tool_calls"];
   const hasCalls = Array.isArray(calls) && calls.length > 0;
-  if (hasCalls) text += textOfToolCalls(calls);
+  if (hasCalls) for (const call of calls) text += textOfFunction(isObject(call) ? call["function"] : undefined);
+  text += textOfFunction(message["function_call"]);
   return { text, some: text !== "" || hasCalls || isObject(message["function_call"]) || isObject(message["audio"]) };
 }
 

@@ -90,10 +90,13 @@ export function parseRequest(endpoint: Endpoint, body: Buffer): ParseResult {
   };
 }
 
-// V8 quotes the text around the error, and a body may hold what should not be repeated in logs: keep the position only.
+// V8 quotes the text around the error, and a body may hold what should not be repeated in logs: only the position that stands
+// at the very end is V8's own word, since a quotation never ends a message.
 function wordsOf(error: unknown): string {
-  const position = /position \d+( \(line \d+ column \d+\))?/.exec(error instanceof Error ? error.message : "");
-  return position === null ? "it ends too early or is empty" : `at ${position[0]}`;
+  const message = error instanceof Error ? error.message : "";
+  const position = / in JSON at (position \d+(?: \(line \d+ column \d+\))?)$/.exec(message);
+  if (position !== null) return `at ${position[1]}`;
+  return message.startsWith("Unexpected end") ? "it ends too early or is empty" : "it has a character out of place";
 }
 
 interface Problem {
@@ -106,12 +109,13 @@ interface Problem {
 function firstProblem(problems: readonly Problem[]): { readonly detail: string; readonly param: string | null } {
   const problem = problems[0];
   if (problem === undefined) return { detail: "unknown problem", param: null };
+  const path = problem.instancePath.replace(/^\//, "").replaceAll("/", ".");
   if (problem.keyword === "required") {
-    const missing =
-      (problem.params as { readonly requiredProperties?: readonly string[] }).requiredProperties?.[0] ?? null;
+    const [name = ""] =
+      (problem.params as { readonly requiredProperties?: readonly string[] }).requiredProperties ?? [];
+    const missing = path === "" ? name : `${path}.${name}`;
     return { detail: `\`${missing}\` is missing`, param: missing };
   }
-  const path = problem.instancePath.replace(/^\//, "").replaceAll("/", ".");
   return {
     detail: path === "" ? `the body ${problem.message}` : `\`${path}\` ${problem.message}`,
     param: path === "" ? null : path,

@@ -56,11 +56,17 @@ function boundaries(bytes: Buffer, from: number): number[] {
 /** The `data` of one event (lines joined by a newline), or null when it has none, like a comment. */
 export function sseData(run: Buffer, start: number, end: number): string | null {
   // Nearly every event is one line that begins with "data: " and ends with two newlines.
-  if (run[start] === 0x64 && run[start + 4] === 0x3a && run[start + 5] === 0x20) {
+  if (beginsWithData(run, start)) {
     const lineEnd = run.indexOf(LF, start);
-    if (lineEnd === end - 2) return run.toString("utf8", start + 6, lineEnd);
+    if (lineEnd === end - 2 && run[lineEnd - 1] !== CR) return run.toString("utf8", start + 6, lineEnd);
   }
   return generalData(run.toString("utf8", start, end));
+}
+
+// Byte by byte, since a string would have to be made to be compared; "date: " is another field.
+function beginsWithData(run: Buffer, at: number): boolean {
+  if (run[at] !== 0x64 || run[at + 1] !== 0x61 || run[at + 2] !== 0x74 || run[at + 3] !== 0x61) return false;
+  return run[at + 4] === 0x3a && run[at + 5] === 0x20;
 }
 
 function generalData(event: string): string | null {

@@ -1,7 +1,9 @@
+import { DESTROY, FOREVER, HEAD, HOLD, event, text, wait } from "./actions.ts";
+import type { Action } from "./actions.ts";
 import { CACHED_USAGE, PIECES, ZERO_USAGE } from "./chunks.ts";
 import type { Piece } from "./chunks.ts";
-import { DESTROY, FOREVER, HEAD, HOLD, JSON_HEAD, STREAM_HEAD, event, text, told, wait } from "./script.ts";
-import type { Action, Behaviour, Script } from "./script.ts";
+import { JSON_HEAD, STREAM_HEAD, told } from "./script.ts";
+import type { Behaviour, Script } from "./script.ts";
 
 /** The error that the mock gives inside streams and inside answers that lie about their status. */
 export const STREAM_ERROR = {

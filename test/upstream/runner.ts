@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { setImmediate as turn } from "node:timers/promises";
-import type { Action, Answer } from "./script.ts";
+import type { Action } from "./actions.ts";
+import type { Answer } from "./script.ts";
 
 /** What the runner needs besides the answer itself. */
 export interface RunnerOptions {

@@ -1,0 +1,45 @@
+import type { CommandSpec } from "../cli.ts";
+
+/** The `bench` command. */
+export const BENCH: CommandSpec = {
+  name: "bench",
+  usage: "bench URL [options]",
+  summary: "send an open loop of requests to an OpenAI-compatible endpoint and report",
+  options: [
+    { name: "model", value: "NAME", text: "the model to ask for; not needed where the endpoint has just one" },
+    { name: "endpoint", value: "NAME", text: "chat (default) or completions" },
+    { name: "stream", value: null, text: "ask for streams (default)" },
+    { name: "no-stream", value: null, text: "ask for whole answers" },
+    { name: "rate", value: "R", text: "requests per second, such as 0.5 or 200 (1)" },
+    { name: "arrivals", value: "KIND", text: "poisson (default), gamma, constant or burst" },
+    { name: "cv", value: "X", text: "variation of the gaps for gamma: 1 is poisson, more is burstier (2)" },
+    { name: "burst", value: "N", text: "requests sent at once for burst (10)" },
+    { name: "requests", value: "N", text: "how many requests (30, unless --duration is given)" },
+    { name: "duration", value: "S", text: "how many seconds to send for" },
+    { name: "seed", value: "TEXT", text: "draws the same times and prompts again (a random one, printed)" },
+    { name: "prompt-tokens", value: "N", text: "length of each prompt, N or N..M, about (128)" },
+    { name: "output-tokens", value: "N", text: "most tokens of each answer, N or N..M (64)" },
+    { name: "shared-prefix-tokens", value: "N", text: "how many of the prompt's first tokens all requests share (0)" },
+    { name: "output-member", value: "NAME", text: "the body's member for --output-tokens (max_tokens)" },
+    { name: "body", value: "JSON", text: `members added to each body, such as '{"ignore_eos": true}'` },
+    { name: "class", value: "NAME", text: "the service class, sent as x-baseload-class" },
+    { name: "key-env", value: "NAME", text: "the environment variable that holds the API key" },
+    {
+      name: "max-in-flight",
+      value: "N",
+      text: "a request due beyond this many is not sent, and counts as failed (4096)",
+    },
+    { name: "timeout", value: "S", text: "seconds after which an answer is given up (600)" },
+    { name: "slo-ttft-ms", value: "MS", text: "objective: the first content within this" },
+    { name: "slo-tpot-ms", value: "MS", text: "objective: each further output token within this, on average" },
+    { name: "slo-e2e-ms", value: "MS", text: "objective: the whole answer within this" },
+    { name: "fail-under-goodput", value: "F", text: "end with status 1 below this many good requests per second" },
+    { name: "receipts", value: "N", text: "read at most so many of Baseload's receipts afterwards (10000)" },
+    { name: "json", value: null, text: "print one JSON document instead of tables" },
+  ],
+  examples: [
+    "baseload bench http://127.0.0.1:8080 --rate 5 --requests 50",
+    "baseload bench http://127.0.0.1:8080 --rate 20 --duration 60 --slo-ttft-ms 500 --slo-tpot-ms 50",
+    "baseload bench https://api.example.com/v1 --model NAME --key-env API_KEY --rate 0.5 --requests 10",
+  ],
+};

@@ -1,0 +1,259 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { after, describe, test } from "node:test";
+import { FakeDesk } from "../../test/fakes/desk.ts";
+import { exchangeBytes, open, parseAnswer, type RawAnswer, readToEnd } from "../../test/fakes/http.ts";
+import { until } from "../../test/until.ts";
+import { Gateway } from "./server.ts";
+
+const MAX_BODY_BYTES = 1000;
+const gateways: Gateway[] = [];
+after(() => {
+  for (const gateway of gateways) {
+    gateway.stopListening();
+    gateway.destroy();
+  }
+});
+
+async function begin(uploadTimeoutMs = 30_000): Promise<{ readonly desk: FakeDesk; readonly port: number }> {
+  const desk = new FakeDesk();
+  const gateway = new Gateway(desk, {
+    keys: new Map(),
+    maxBodyBytes: MAX_BODY_BYTES,
+    uploadTimeoutMs,
+    defaultClass: "standard",
+    version: "1",
+  });
+  gateways.push(gateway);
+  return { desk, port: await gateway.listen("127.0.0.1", 0) };
+}
+
+function head(headers: readonly string[], path = "/v1/chat/completions"): string {
+  return [`POST ${path} HTTP/1.1`, "host: 127.0.0.1", ...headers, "", ""].join("\r\n");
+}
+
+function assertError(answer: RawAnswer, status: number, code: string): void {
+  assert.equal(answer.status, status, answer.text);
+  assert.equal(answer.headers["content-type"], "application/json");
+  const { error } = JSON.parse(answer.body) as { error: { code: string } };
+  assert.equal(error.code, code);
+  assert.equal(Number(answer.headers["content-length"]), Buffer.byteLength(answer.body));
+  assert.equal(answer.headers["connection"], "close");
+}
+
+const CHAT = JSON.stringify({ model: "m", messages: [{ role: "user", content: "Hi" }], stream: true });
+const chatOf = (bytes: number): string => {
+  const bare = JSON.stringify({ model: "m", messages: [{ role: "user", content: "" }] });
+  return bare.replace('"content":""', `"content":"${"x".repeat(bytes - bare.length)}"`);
+};
+const chunked = (text: string, size: number): string =>
+  (text.match(new RegExp(`.{1,${size}}`, "gs")) ?? [])
+    .map((part) => `${part.length.toString(16)}\r\n${part}\r\n`)
+    .join("");
+
+describe("a body's size", () => {
+  test("a content-length over the limit is refused before the body is read", async () => {
+    const { desk, port } = await begin();
+    assertError(await exchangeBytes(port, head([`content-length: ${MAX_BODY_BYTES + 1}`])), 413, "request_too_large");
+    assert.equal(desk.exchanges.length, 0);
+  });
+
+  test("a chunked body is refused as soon as it is over the limit", async () => {
+    const { desk, port } = await begin();
+    const body = chunked(chatOf(MAX_BODY_BYTES + 500), 100)
+      .split("\r\n")
+      .slice(0, 22)
+      .join("\r\n");
+    assertError(
+      await exchangeBytes(port, `${head(["transfer-encoding: chunked"])}${body}\r\n`),
+      413,
+      "request_too_large",
+    );
+    assert.equal(desk.exchanges.length, 0);
+  });
+
+  test("a body of just the limit is taken, chunked or not", async () => {
+    const { desk, port } = await begin();
+    const body = chatOf(MAX_BODY_BYTES);
+    const plain = await exchangeBytes(port, head([`content-length: ${body.length}`, "connection: close"]) + body);
+    assert.equal(plain.status, 200, plain.text);
+    const text = `${head(["transfer-encoding: chunked", "connection: close"])}${chunked(body, 7)}0\r\n\r\n`;
+    assert.equal((await exchangeBytes(port, text)).status, 200);
+    assert.deepEqual(
+      desk.exchanges.map((exchange) => exchange.body.toString()),
+      [body, body],
+    );
+  });
+});
+
+describe("bytes that are no good request", () => {
+  test("that are not HTTP are answered in JSON, and the connection is closed", async () => {
+    const { port } = await begin();
+    for (const bytes of [
+      "nonsense\r\n\r\n",
+      "GET /\r\n\r\n",
+      "\x16\x03\x01\x02\x00\x01\x00",
+      "GET / HTTP/9.9\r\n\r\n",
+    ]) {
+      assertError(await exchangeBytes(port, bytes), 400, "bad_http");
+    }
+    const both = head(["content-length: 5", "transfer-encoding: chunked"]);
+    assertError(await exchangeBytes(port, both), 400, "bad_http");
+  });
+
+  test("with too many header bytes are 431", async () => {
+    const { port } = await begin();
+    const bytes = head([`x-long: ${"x".repeat(20_000)}`]);
+    assertError(await exchangeBytes(port, bytes), 431, "headers_too_large");
+  });
+
+  test("in the middle of a streamed answer cut it off and are not answered inside it", async () => {
+    const { desk, port } = await begin();
+    desk.onArrive = (exchange) => {
+      exchange.write(Buffer.from("data: 1\n\n"));
+      exchange.commit();
+    };
+    const socket = await open(port);
+    const reading = readToEnd(socket);
+    socket.write(head([`content-length: ${CHAT.length}`]) + CHAT);
+    await until("it streams", () => socket.bytesRead > 0);
+    socket.write("nonsense\r\n\r\n");
+    const text = await reading;
+    assert.match(text, /data: 1/);
+    assert.equal(text.match(/HTTP\/1\.1/g)?.length, 1, text);
+    await until("the desk hears that the client is gone", () => desk.gone.length === 1);
+  });
+});
+
+describe("a client that is slow or leaves", () => {
+  test("an upload that stops is 408 and its connection is closed, whatever the client does", async () => {
+    const { desk, port } = await begin(300);
+    // This client never closes its own side, as one that wants to hold connections would not.
+    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    socket.on("error", () => {});
+    const parts: Buffer[] = [];
+    socket.on("data", (part: Buffer) => parts.push(part));
+    socket.write(`${head(["content-length: 500"])}{"model"`);
+    await once(socket, "end");
+    assertError(parseAnswer(Buffer.concat(parts).toString()), 408, "request_timeout");
+    const sawReset = once(socket, "close");
+    const writing = setInterval(() => socket.write("x"), 5);
+    await sawReset;
+    clearInterval(writing);
+    assert.equal(desk.exchanges.length, 0);
+  });
+
+  test("headers that never end are 408", async () => {
+    const { port } = await begin(300);
+    const socket = await open(port);
+    const reading = readToEnd(socket);
+    socket.write("POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: ");
+    assertError(parseAnswer(await reading), 408, "request_timeout");
+  });
+
+  test("one that leaves in its upload is no request and no harm", async () => {
+    const { desk, port } = await begin();
+    for (let round = 0; round < 5; round += 1) {
+      const socket = await open(port);
+      socket.write(`${head(["content-length: 500"])}{"model"`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      socket.destroy();
+    }
+    const answer = await exchangeBytes(port, head([`content-length: ${CHAT.length}`, "connection: close"]) + CHAT);
+    assert.equal(answer.status, 200);
+    assert.equal(desk.exchanges.length, 1);
+  });
+
+  test("one that leaves before its answer is told to the desk", async () => {
+    const { desk, port } = await begin();
+    desk.onArrive = () => {};
+    const socket = await open(port);
+    socket.write(head([`content-length: ${CHAT.length}`]) + CHAT);
+    await until("it arrives", () => desk.exchanges.length === 1);
+    socket.destroy();
+    await until("the desk hears of it", () => desk.gone.length === 1);
+    assert.deepEqual(desk.gone, [desk.exchanges[0]?.job.requestId]);
+  });
+
+  test("one whose answer is complete is not said to have left", async () => {
+    const { desk, port } = await begin();
+    await exchangeBytes(port, head([`content-length: ${CHAT.length}`, "connection: close"]) + CHAT);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.deepEqual(desk.gone, []);
+  });
+});
+
+describe("the local guard", () => {
+  const get = (host: string): string => `GET /v1/models HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`;
+
+  test("takes hosts that mean this machine and no others, however like they look", async () => {
+    const { port } = await begin();
+    for (const host of ["localhost", "LOCALHOST:80", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080", "a.localhost"]) {
+      assert.equal((await exchangeBytes(port, get(host))).status, 200, host);
+    }
+    for (const host of [
+      "evil.example",
+      "localhost.evil.example",
+      "127.0.0.1.evil.example",
+      "10.0.0.1",
+      "0.0.0.0",
+      "",
+    ]) {
+      assert.equal((await exchangeBytes(port, get(host))).status, 403, host);
+    }
+  });
+});
+
+describe("answers", () => {
+  test("a failure before the commit is a whole answer, after it one event and no [DONE]", async () => {
+    const { desk, port } = await begin();
+    const ask = (): Promise<RawAnswer> =>
+      exchangeBytes(port, head([`content-length: ${CHAT.length}`, "connection: close"]) + CHAT);
+    const failure = { code: "upstream_broken", detail: null, retryAfterMs: 1200, relay: null } as const;
+    desk.onArrive = (exchange) => {
+      exchange.write(Buffer.from("data: held\n\n"));
+      exchange.fail(failure);
+    };
+    const before = await ask();
+    assertError(before, 502, "upstream_broken");
+    assert.equal(before.headers["retry-after"], "2");
+    assert.ok(!before.text.includes("held"));
+    desk.onArrive = (exchange) => {
+      exchange.commit();
+      exchange.write(Buffer.from("data: sent\n\n"));
+      exchange.fail(failure);
+      exchange.fail(failure);
+    };
+    const late = await ask();
+    assert.equal(late.status, 200);
+    assert.match(late.body, /data: sent\n\n/);
+    assert.equal(late.body.match(/"code":"upstream_broken"/g)?.length, 1);
+    assert.ok(!late.body.includes("[DONE]"));
+  });
+
+  test("an upstream's own error is passed on with its status and its headers", async () => {
+    const { desk, port } = await begin();
+    const body = Buffer.from('{"error":{"message":"slow down","type":"x","param":null,"code":"y"}}');
+    const relay = { status: 429, headers: { "retry-after": "7", "x-ratelimit-limit-requests": "60" }, body };
+    desk.onArrive = (exchange) => exchange.fail({ code: "upstream_error", detail: null, retryAfterMs: 7000, relay });
+    const answer = await exchangeBytes(port, head([`content-length: ${CHAT.length}`, "connection: close"]) + CHAT);
+    assert.deepEqual([answer.status, answer.headers["retry-after"]], [429, "7"]);
+    assert.equal(answer.headers["x-ratelimit-limit-requests"], "60");
+    assert.equal(answer.body, body.toString());
+  });
+
+  test("what a fallback discards never reaches the client", async () => {
+    const { desk, port } = await begin();
+    desk.onArrive = (exchange) => {
+      exchange.write(Buffer.from("data: first try\n\n"));
+      exchange.discard();
+      exchange.write(Buffer.from("data: second try\n\n"));
+      exchange.commit();
+      exchange.end();
+    };
+    const answer = await exchangeBytes(port, head([`content-length: ${CHAT.length}`, "connection: close"]) + CHAT);
+    assert.match(answer.body, /second try/);
+    assert.ok(!answer.body.includes("first try"));
+  });
+});

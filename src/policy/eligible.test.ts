@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Job } from "../base/job.ts";
+import { type Capability, forbids, upstreamModelOf } from "./eligible.ts";
+
+const JOB: Job = {
+  requestId: "1",
+  principal: { tenant: "t", project: null, user: null, key: null },
+  class: "c",
+  model: "m",
+  endpoint: "chat",
+  stream: false,
+  wantsUsage: false,
+  bodyBytes: 1,
+  promptTextLength: 1,
+  maxOutputTokens: null,
+  attributes: {},
+  prefixHashes: [],
+  blockTokens: null,
+};
+
+function capabilityOf(given: Partial<Capability> = {}): Capability {
+  return { models: { m: "org/m" }, endpoints: ["chat"], contextTokens: null, ...given };
+}
+
+test("a model has its upstream's name, any name passes a star, and an own name goes before it", () => {
+  assert.equal(upstreamModelOf(capabilityOf(), "m"), "org/m");
+  assert.equal(upstreamModelOf(capabilityOf(), "x"), null);
+  assert.equal(upstreamModelOf(capabilityOf({ models: { "*": "*", m: "org/m" } }), "x"), "x");
+  assert.equal(upstreamModelOf(capabilityOf({ models: { "*": "*", m: "org/m" } }), "m"), "org/m");
+  assert.equal(upstreamModelOf(capabilityOf({ models: null }), "m"), null);
+});
+
+test("names that every object has are not models", () => {
+  for (const name of ["constructor", "__proto__", "toString"])
+    assert.equal(upstreamModelOf(capabilityOf(), name), null);
+});
+
+test("what forbids a backend is named, the first reason in a fixed order", () => {
+  const reason = (given: Partial<Capability>, job: Partial<Job> = {}): string | null =>
+    forbids(capabilityOf(given), { ...JOB, ...job });
+  assert.equal(reason({}), null);
+  assert.equal(reason({ models: null, endpoints: [] }), "models_unknown");
+  assert.equal(reason({ endpoints: [] }, { model: "x" }), "model_not_served");
+  assert.equal(reason({ endpoints: ["completions"] }), "endpoint_not_served");
+});
+
+test("only a text that no tokenizer can fit is refused for its length", () => {
+  const fits = (promptTextLength: number): string | null =>
+    forbids(capabilityOf({ contextTokens: 100 }), { ...JOB, promptTextLength });
+  assert.equal(fits(1_600), null);
+  assert.equal(fits(1_601), "context_too_small");
+});

@@ -1,0 +1,128 @@
+import type { BackendId, RequestId } from "../../base/ids.ts";
+import type { Job } from "../../base/job.ts";
+import type { Command, Send } from "../../kernel/command.ts";
+import type { BackendConfig, KernelConfig } from "../../kernel/config.ts";
+import type { Observed } from "../../kernel/event.ts";
+import type { Checker, Moment, Runs } from "./runs.ts";
+import { holds } from "./violation.ts";
+
+interface Observation {
+  starting: boolean;
+  models: readonly string[] | null;
+  contextTokens: number | null;
+}
+
+/** The fleet as the events tell it: what is configured, granted and observed. */
+export class FleetFacts {
+  config: KernelConfig | null = null;
+  readonly backends = new Map<BackendId, BackendConfig>();
+  readonly granted = new Map<string, number>();
+  readonly observed = new Map<BackendId, Observation>();
+
+  takeEvent({ event }: Moment): void {
+    if (event.kind === "configured") {
+      this.config = event.config;
+      this.backends.clear();
+      for (const backend of event.config.backends) this.backends.set(backend.id, backend);
+      for (const [backendId, seen] of this.observed) seen.starting &&= this.backends.has(backendId);
+    } else if (event.kind === "leased") this.granted.set(event.resource, event.amount);
+    else if (event.kind === "observed") this.#observe(event);
+  }
+
+  /** A new process knows nothing. */
+  forget(): void {
+    this.backends.clear();
+    this.granted.clear();
+    this.observed.clear();
+  }
+
+  #observe(event: Observed): void {
+    const before = this.observed.get(event.backendId);
+    this.observed.set(event.backendId, {
+      // Of a backend that is not configured nothing is remembered but, at most, its names.
+      starting: event.state === "starting" && this.backends.has(event.backendId),
+      models: event.models ?? before?.models ?? null,
+      contextTokens: event.contextTokens ?? before?.contextTokens ?? null,
+    });
+  }
+
+  /** The upstream's name of the job's model if the backend may serve the job, else null. */
+  servedAs(backend: BackendConfig, job: Job): string | null {
+    if (!backend.endpoints.includes(job.endpoint)) return null;
+    const observed = this.observed.get(backend.id);
+    if (backend.models === null) return observed?.models?.includes(job.model) === true ? job.model : null;
+    return backend.models[job.model] ?? (backend.models["*"] === undefined ? null : job.model);
+  }
+}
+
+/** Counts by itself what each backend holds, and looks at each send's target. */
+export class LimitChecker implements Checker {
+  readonly #runs: Runs;
+  readonly #facts: FleetFacts;
+  readonly #held = new Map<BackendId, number>();
+  /** Attempts allowed to requests of which one has failed. */
+  readonly #allowed = new Map<RequestId, number>();
+
+  constructor(runs: Runs, facts: FleetFacts) {
+    this.#runs = runs;
+    this.#facts = facts;
+  }
+
+  onEvent({ ended, event }: Moment): void {
+    if (ended === null) return;
+    this.#add(ended.backendId, -1);
+    // Whether another attempt is allowed is decided when one fails, by the limits of that moment.
+    if (event.kind === "failed") this.#allowed.set(ended.requestId, this.#facts.config?.limits.maxAttempts ?? 0);
+  }
+
+  onCommand(_at: Moment, command: Command): void {
+    if (command.kind === "append") this.#allowed.delete(command.requestId);
+    if (command.kind !== "send") return;
+    this.#checkTarget(command);
+    const held = this.#add(command.backendId, 1);
+    const limit = this.#facts.backends.get(command.backendId)?.maxConcurrent ?? null;
+    if (limit === null) return;
+    const granted = this.#facts.granted.get(`backend/${command.backendId}/concurrency`) ?? 0;
+    const text = (): string => `${command.backendId} holds ${held}, configured ${limit}, leased ${granted}`;
+    holds(held <= Math.min(limit, granted), "backend-limit", text);
+  }
+
+  onCrash(): void {
+    this.#held.clear();
+    this.#allowed.clear();
+  }
+
+  onEnd(): void {
+    for (const [backendId, held] of this.#held) {
+      holds(held === 0, "backend-limit", () => `${backendId} still holds ${held} when nothing is open`);
+    }
+  }
+
+  #add(backendId: BackendId, change: number): number {
+    const held = (this.#held.get(backendId) ?? 0) + change;
+    this.#held.set(backendId, held);
+    return held;
+  }
+
+  #checkTarget({ requestId, attempt, backendId, upstreamModel, watch }: Send): void {
+    const backend = this.#facts.backends.get(backendId);
+    const job = this.#runs.open.get(requestId)?.job;
+    holds(backend !== undefined, "send-eligible", () => `${backendId} is not configured`);
+    if (job === undefined) return;
+    const name = this.#facts.servedAs(backend, job);
+    holds(
+      name === upstreamModel,
+      "send-eligible",
+      () => `${backendId} has ${job.model} as ${name}, not ${upstreamModel}`,
+    );
+    const starting = this.#facts.observed.get(backendId)?.starting ?? false;
+    holds(!starting, "send-eligible", () => `${backendId} is starting`);
+    const most = this.#allowed.get(requestId) ?? 1;
+    holds(attempt <= most, "send-eligible", () => `attempt ${attempt} of at most ${most}`);
+    const expected = job.stream ? backend.watch.firstMs : backend.watch.totalMs;
+    const isGiven = watch.firstMs === expected && watch.totalMs === backend.watch.totalMs;
+    holds(isGiven, "send-eligible", () => `${requestId} is watched by other numbers than ${backendId}'s`);
+    const roomy = backend.contextTokens === null || job.promptTextLength <= backend.contextTokens * 16;
+    holds(roomy, "send-eligible", () => `a text of ${job.promptTextLength} cannot fit ${backendId}`);
+  }
+}

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { parseUsage } from "./usage.ts";
+
+const reported = {
+  inputTokens: null,
+  cachedInputTokens: null,
+  outputTokens: null,
+  reasoningTokens: null,
+  reportedCostNanoUsd: null,
+  method: "provider_reported",
+};
+
+test("explicit zeros stay zero, and what is absent is null", () => {
+  assert.deepEqual(parseUsage({ prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }), {
+    ...reported,
+    inputTokens: 0,
+    outputTokens: 0,
+  });
+  assert.deepEqual(parseUsage({ prompt_tokens: 3 }), { ...reported, inputTokens: 3 });
+});
+
+test("details are read, and null details are no details", () => {
+  const usage = { prompt_tokens: 9, completion_tokens: 5 };
+  const details = { prompt_tokens_details: { cached_tokens: 0 }, completion_tokens_details: { reasoning_tokens: 4 } };
+  const wanted = { ...reported, inputTokens: 9, outputTokens: 5 };
+  assert.deepEqual(parseUsage({ ...usage, ...details }), { ...wanted, cachedInputTokens: 0, reasoningTokens: 4 });
+  assert.deepEqual(
+    parseUsage({ ...usage, prompt_tokens_details: null, completion_tokens_details: { reasoning_tokens: null } }),
+    wanted,
+  );
+});
+
+test("a cost in dollars becomes nano-dollars, and a cost that cannot be one is unknown", () => {
+  const cost = (value: unknown): number | null | undefined =>
+    parseUsage({ prompt_tokens: 1, completion_tokens: 1, cost: value })?.reportedCostNanoUsd;
+  assert.equal(cost(0.00014), 140_000);
+  assert.equal(cost(0), 0);
+  assert.equal(cost(1e-9), 1);
+  for (const bad of [-1, "0.1", null, undefined, Number.NaN, 1e30]) assert.equal(cost(bad), null);
+});
+
+test("what is no usage object is null, and no count is negative, broken or beyond exact integers", () => {
+  for (const none of [null, undefined, 3, "x", [], {}, { total_tokens: 3 }]) assert.equal(parseUsage(none), null);
+  for (const bad of [-1, 1.5, "7", 2 ** 53, null]) {
+    assert.equal(parseUsage({ prompt_tokens: bad, completion_tokens: 1 })?.inputTokens, null);
+  }
+  fc.assert(
+    fc.property(fc.anything(), (value) => {
+      const usage = parseUsage(value);
+      if (usage === null) return;
+      for (const figure of Object.values(usage)) {
+        assert.ok(figure === null || figure === "provider_reported" || (Number.isSafeInteger(figure) && figure >= 0));
+      }
+    }),
+  );
+});

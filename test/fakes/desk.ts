@@ -1,0 +1,57 @@
+import type { RequestId } from "../../src/base/ids.ts";
+import type { BackendView, ModelView } from "../../src/kernel/view.ts";
+import type { Desk } from "../../src/ports/desk.ts";
+import type { Exchange, ExchangeOwner } from "../../src/ports/exchange.ts";
+import type { StoredReceipt } from "../../src/ports/store.ts";
+
+/** A desk that does as the test says. */
+export class FakeDesk implements Desk {
+  readonly exchanges: Exchange[] = [];
+  readonly gone: RequestId[] = [];
+  readonly receipts = new Map<RequestId, StoredReceipt | "pending">();
+  storeTrouble: string | null = null;
+  stopping = false;
+  canRead = true;
+  states: BackendView["state"][] = ["up"];
+  /** What is done with a request; answers with its model's name unless it is set. */
+  onArrive: (exchange: Exchange) => void = (exchange) => {
+    exchange.write(Buffer.from(exchange.job.stream ? "data: [DONE]\n\n" : `{"model":"${exchange.job.model}"}`));
+    exchange.commit();
+    exchange.end();
+  };
+  #minted = 0;
+
+  arrive(exchange: Exchange): ExchangeOwner {
+    this.exchanges.push(exchange);
+    this.onArrive(exchange);
+    return { drained: () => {}, gone: () => void this.gone.push(exchange.job.requestId) };
+  }
+
+  models(): readonly ModelView[] {
+    return [
+      { model: "m", backendIds: ["a"], contextTokens: 4096 },
+      { model: "org/m 2", backendIds: ["a"], contextTokens: null },
+    ];
+  }
+
+  backends(): readonly BackendView[] {
+    return this.states.map((state, index) => ({
+      backendId: `b${index}`,
+      site: "here",
+      layer: "device",
+      state,
+      inFlight: 0,
+      capacity: null,
+    }));
+  }
+
+  async receipt(receiptId: RequestId): Promise<StoredReceipt | "pending" | null> {
+    if (!this.canRead) throw new Error("the disk is gone");
+    return this.receipts.get(receiptId) ?? null;
+  }
+
+  mint(): RequestId {
+    this.#minted += 1;
+    return `018bcfe5-6800-7000-8000-${String(this.#minted).padStart(12, "0")}`;
+  }
+}

@@ -1,0 +1,133 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { until } from "../../gateway-suite/check.ts";
+import { Child, type Ended } from "./children.ts";
+
+/** How to serve. */
+export interface Launch {
+  /** The text of a baseload.yaml; without it the embedded tiny model is served. */
+  readonly config?: string;
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where state is kept; a folder of its own, removed at the end, unless given. */
+  readonly dataDir?: string;
+  /** A free one unless given. */
+  readonly port?: number;
+  readonly ownGroup?: boolean;
+}
+
+/** Generous: the machine may be busy with other tests. */
+const START_MS = 30_000;
+const END_MS = 30_000;
+const ADDRESS = /http:\/\/127\.0\.0\.1:(\d+)/;
+
+/** A folder that `await using` removes. */
+export class Folder implements Disposable {
+  readonly path = mkdtempSync(join(tmpdir(), "baseload-scenario-"));
+
+  /** Writes a file in it and returns its path. */
+  write(name: string, text: string): string {
+    const path = join(this.path, name);
+    writeFileSync(path, text);
+    return path;
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+/** A running `baseload serve` in a process of its own. `await using` ends it and removes its folder. */
+export class Baseload implements AsyncDisposable {
+  readonly child: Child;
+  readonly dataDir: string;
+  readonly #folder: Folder;
+  #port = 0;
+
+  private constructor(launch: Launch) {
+    this.#folder = new Folder();
+    this.dataDir = launch.dataDir ?? join(this.#folder.path, "data");
+    const args = ["bin/baseload.mjs", "serve"];
+    if (launch.config !== undefined) args.push(this.#folder.write("baseload.yaml", launch.config));
+    args.push("--port", String(launch.port ?? 0), "--data-dir", this.dataDir, ...(launch.args ?? []));
+    const { env = {}, ownGroup = false } = launch;
+    this.child = new Child({ command: process.execPath, args, env, ownGroup });
+  }
+
+  /** Starts it and waits until it listens. */
+  static async start(launch: Launch = {}): Promise<Baseload> {
+    const server = new Baseload(launch);
+    try {
+      await server.#listening();
+      return server;
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** As in `http://127.0.0.1:PORT`. */
+  get origin(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** The URL for SDKs and for other Baseloads, ending in `/v1`. */
+  get baseUrl(): string {
+    return `${this.origin}/v1`;
+  }
+
+  get pid(): number {
+    return this.child.pid;
+  }
+
+  /** Everything it has printed. */
+  get output(): string {
+    return this.child.output;
+  }
+
+  /** Sends a signal and waits for the end. */
+  async end(signal: NodeJS.Signals = "SIGTERM"): Promise<Ended> {
+    this.child.signal(signal);
+    return this.ended();
+  }
+
+  /** Waits for the end. */
+  async ended(): Promise<Ended> {
+    await until(() => Promise.resolve(this.child.isRunning ? undefined : true), {
+      withinMs: END_MS,
+      orElse: `baseload serve did not end; it printed:\n${this.output}`,
+    });
+    return this.child.ended;
+  }
+
+  /** Waits until it has printed something that the pattern finds. */
+  printed(pattern: RegExp): Promise<RegExpExecArray> {
+    return until(() => Promise.resolve(pattern.exec(this.output) ?? undefined), {
+      withinMs: START_MS,
+      orElse: `baseload serve never printed ${String(pattern)}; it printed:\n${this.output}`,
+    });
+  }
+
+  async #listening(): Promise<void> {
+    const found = await until(
+      () => {
+        const address = ADDRESS.exec(this.child.stdout);
+        if (address === null && !this.child.isRunning)
+          throw new Error(`baseload serve ended at once; it printed:\n${this.output}`);
+        return Promise.resolve(address ?? undefined);
+      },
+      { withinMs: START_MS, orElse: "baseload serve printed no address" },
+    );
+    this.#port = Number(found[1]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.child[Symbol.asyncDispose]();
+    this.#folder[Symbol.dispose]();
+  }
+}
