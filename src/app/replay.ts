@@ -36,7 +36,8 @@ export async function runReplay(invocation: Invocation): Promise<number> {
     if (tail !== 0 && tail !== line) throw new Error(`${file}:${tail}: this line is not JSON`);
   }
   const result = { ...replayer.result(), truncated: tail !== 0, seconds: (performance.now() - started) / 1000 };
-  if (line === 0 || result.events === 0) throw new Error(`${file} holds no events`);
+  // A journal of another kernel is told apart at its first line, before any event.
+  if (line === 0 || (result.events === 0 && result.mismatch === null)) throw new Error(`${file} holds no events`);
   if (invocation.values["json"] === true) process.stdout.write(`${JSON.stringify(result)}\n`);
   else process.stdout.write(inWords(result));
   return result.mismatch === null ? 0 : 1;

@@ -36,8 +36,10 @@ export function onArrived(state: State, nowUs: number, io: { readonly event: Arr
     attempts: [],
     meterMark: null,
     energyMilliJoules: null,
-    electricityLines: [],
+    isEnergyWhole: true,
+    electricity: [],
     carbonMicrograms: null,
+    isCarbonWhole: true,
     queueDeadlineUs: null,
     lastFailure: null,
   };
@@ -60,6 +62,13 @@ export function onWoke(state: State, nowUs: number, io: { readonly event: Woke; 
   if (request.queueDeadlineUs === null || nowUs < request.queueDeadlineUs) return;
   state.queue.delete(io.event.requestId);
   refuse(state, request, { nowUs, out: io.out, code: "queue_timeout", detail: null });
+}
+
+/** The fleet changed: each request in the queue is sent, goes on waiting, or is refused since nothing may serve it now. */
+export function reviewQueue(state: State, nowUs: number, out: Command[]): void {
+  for (const requestId of state.queue) {
+    place(state, present(state.open.get(requestId), "a queued request is open"), { nowUs, out });
+  }
 }
 
 /** Something became free: the oldest requests that fit are sent. */

@@ -162,18 +162,29 @@ function addEnergy(
   at: { readonly backend: BackendState; readonly nowUs: number },
 ): void {
   const { backend, nowUs } = at;
-  if (request.meterMark === null) return;
+  const { attempt, meterMark } = request;
+  const isPriced = backend.config.price !== null;
+  if (meterMark === null) {
+    request.isEnergyWhole = false;
+    request.isCarbonWhole = false;
+    if (!isPriced) request.electricity.push({ attempt, line: null });
+    return;
+  }
   // A new configuration may have changed the watts since the send; it brought the meter to its time at the old ones.
-  const share = leaveBusy(backend.meter, nowUs, { watts: backend.config.watts ?? 0, mark: request.meterMark });
+  const share = leaveBusy(backend.meter, nowUs, { watts: backend.config.watts ?? 0, mark: meterMark });
   const site = present(state.sites.get(backend.config.site), "a backend's site is configured");
   const milliJoules = facilityMilliJoules(backend, share, site.pueThousandths ?? 1000);
   request.energyMilliJoules = (request.energyMilliJoules ?? 0) + milliJoules;
-  if (site.electricityNanoUsdPerKwh === null) request.electricityLines = null;
-  else request.electricityLines?.push(electricityLine(milliJoules, site.electricityNanoUsdPerKwh));
-  if (site.gridMilligramsPerKwh !== null) {
-    const carbon = carbonMicrograms(milliJoules, site.gridMilligramsPerKwh);
-    request.carbonMicrograms = (request.carbonMicrograms ?? 0) + carbon;
+  if (!isPriced) {
+    const price = site.electricityNanoUsdPerKwh;
+    request.electricity.push({ attempt, line: price === null ? null : electricityLine(milliJoules, price) });
   }
+  if (site.gridMilligramsPerKwh === null) {
+    request.isCarbonWhole = false;
+    return;
+  }
+  const carbon = carbonMicrograms(milliJoules, site.gridMilligramsPerKwh);
+  request.carbonMicrograms = (request.carbonMicrograms ?? 0) + carbon;
 }
 
 /**

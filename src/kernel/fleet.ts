@@ -45,13 +45,16 @@ function placeBackend(
   if (existing === undefined) {
     state.backends.set(config.id, newBackendState(config, io.nowUs));
   } else {
-    const discovered = existing.capability.models;
+    const discovered = existing.capability;
     // What was drawn until now was drawn at the old watts.
     advanceBusy(existing.meter, io.nowUs, existing.config.watts ?? 0);
     existing.config = config;
     existing.configured = true;
     existing.capability = capabilityOf(config);
-    if (config.models === null) existing.capability = { ...existing.capability, models: discovered };
+    if (config.models === null) existing.capability = { ...existing.capability, models: discovered.models };
+    if (config.contextTokens === null) {
+      existing.capability = { ...existing.capability, contextTokens: discovered.contextTokens };
+    }
     if (limit === null) existing.capacity = null;
     // A lower limit holds at once; a higher one when its lease is granted.
     else existing.capacity = Math.min(existing.capacity ?? 0, limit);

@@ -1,6 +1,6 @@
 import { assert, present, unreachable } from "../base/assert.ts";
 import { onCancelled, onFailed, onFinished, onFirst, onProgress } from "./attempts.ts";
-import { onArrived, onWoke, drainQueue } from "./admission.ts";
+import { onArrived, onWoke, reviewQueue } from "./admission.ts";
 import type { Command } from "./command.ts";
 import type { RequestId } from "../base/ids.ts";
 import type { Event } from "./event.ts";
@@ -25,7 +25,7 @@ export class Kernel {
     const out: Command[] = [];
     if (event.kind === "configured") {
       this.#state = onConfigured(this.#state, nowUs, { event, out });
-      drainQueue(this.#state, nowUs, out);
+      reviewQueue(this.#state, nowUs, out);
       return out;
     }
     this.#dispatch(present(this.#state, "the first event must be `configured`"), nowUs, { event, out });

@@ -1,12 +1,13 @@
 import { assert, present } from "../base/assert.ts";
 import type { ErrorCode } from "../base/errors.ts";
-import type { FigureMethod, Usage } from "../base/job.ts";
-import type { CostLine, Figure, Outcome, Receipt } from "../base/receipt.ts";
-import { reportedLine, tokenCostLines } from "../cost/money.ts";
+import type { Usage } from "../base/job.ts";
+import type { Outcome, Receipt } from "../base/receipt.ts";
 import { entriesOf } from "../ledger/codec.ts";
 import type { Command } from "./command.ts";
+import { costOf } from "./cost-figure.ts";
+import { declared, exact, tokenFigure } from "./figures.ts";
 import type { Appended, Stored } from "./event.ts";
-import { type BackendState, mayForget, type OpenRequest, type State } from "./state.ts";
+import { mayForget, type OpenRequest, type State } from "./state.ts";
 
 /** How a request ended, for its receipt. */
 export interface End {
@@ -59,6 +60,7 @@ function receiptOf(state: State, request: OpenRequest, end: End): Receipt {
   const { job } = request;
   const backend = request.backendId === null ? null : (state.backends.get(request.backendId) ?? null);
   const siteId = backend?.config.site ?? null;
+  const isFacility = hasPue(state, siteId);
   const { figure: costNanoUsd, lines } = costOf(request, backend, end.usage);
   return {
     schemaVersion: 1,
@@ -81,44 +83,16 @@ function receiptOf(state: State, request: OpenRequest, end: End): Receipt {
     time: timesOf(request, end),
     costNanoUsd,
     costLines: lines,
-    energyMilliJoules: declared(request.energyMilliJoules, facility(state, siteId)),
-    carbonMicrograms: declared(request.carbonMicrograms, facility(state, siteId)),
+    energyMilliJoules: declared(request.energyMilliJoules, { isFacility, isWhole: request.isEnergyWhole }),
+    carbonMicrograms: declared(request.carbonMicrograms, { isFacility, isWhole: request.isCarbonWhole }),
     choice: { reason: request.reason, excluded: request.excluded },
     attempts: request.attempts,
   };
 }
 
 /** With a declared PUE the figure covers the facility, else the node whose watts were declared. */
-function facility(state: State, siteId: string | null): boolean {
+function hasPue(state: State, siteId: string | null): boolean {
   return siteId !== null && (state.sites.get(siteId)?.pueThousandths ?? null) !== null;
-}
-
-function exact(value: number | null, method: FigureMethod): Figure {
-  if (value === null)
-    return { value: null, method: "unknown", boundary: "request", low: null, high: null, final: true };
-  return { value, method, boundary: "request", low: value, high: value, final: true };
-}
-
-// The declared watts are a ceiling of the real draw, and a node never draws nothing: the bounds say so and no more.
-function declared(value: number | null, isFacility: boolean): Figure {
-  const boundary = isFacility ? "facility" : "node";
-  if (value === null) return { value: null, method: "unknown", boundary, low: null, high: null, final: true };
-  return { value, method: "default", boundary, low: 0, high: value, final: true };
-}
-
-// A foreign tokenizer's count differs from the model's own by up to about this share either way.
-const COUNT_ERROR = 0.25;
-
-function tokenFigure(value: number | null, method: Usage["method"]): Figure {
-  if (method !== "counted_estimate" || value === null) return exact(value, method);
-  return {
-    value,
-    method,
-    boundary: "request",
-    low: Math.floor(value * (1 - COUNT_ERROR)),
-    high: Math.ceil(value * (1 + COUNT_ERROR)),
-    final: true,
-  };
 }
 
 function tokensOf(usage: Usage): Receipt["tokens"] {
@@ -144,33 +118,4 @@ function timesOf(request: OpenRequest, end: End): Receipt["time"] {
     tpotUs: exact(tpotUs, "measured"),
     e2eUs: exact(nowUs - request.arrivedUs, "measured"),
   };
-}
-
-function costOf(
-  request: OpenRequest,
-  backend: BackendState | null,
-  usage: Usage,
-): { readonly figure: Figure; readonly lines: readonly CostLine[] } {
-  const unknown = { figure: exact(null, "unknown"), lines: [] };
-  if (backend === null) {
-    // Nothing was ever sent, so nothing was spent: that is a fact, not an estimate.
-    return { figure: exact(0, "measured"), lines: [] };
-  }
-  if (usage.reportedCostNanoUsd !== null) {
-    return priced([reportedLine(usage.reportedCostNanoUsd)], "provider_reported");
-  }
-  if (backend.config.price !== null) {
-    const lines = tokenCostLines(usage, backend.config.price);
-    return lines === null ? unknown : priced(lines, "price_list");
-  }
-  if (request.energyMilliJoules === null || request.electricityLines === null) return unknown;
-  return priced(request.electricityLines, "electricity");
-}
-
-function priced(
-  lines: readonly CostLine[],
-  method: FigureMethod,
-): { readonly figure: Figure; readonly lines: readonly CostLine[] } {
-  const sum = lines.reduce((total, line) => total + line.amountNanoUsd, 0);
-  return { figure: exact(sum, method), lines };
 }

@@ -49,9 +49,13 @@ export interface OpenRequest {
   /** Mark in the backend's busy meter, or null when its watts were not declared at the send. */
   meterMark: number | null;
   energyMilliJoules: number | null;
-  /** Electricity of each metered attempt at its own site's price; null once a site without a price was among them. */
-  electricityLines: CostLine[] | null;
+  /** False once an attempt's backend had no declared watts. */
+  isEnergyWhole: boolean;
+  /** Electricity of each attempt at a backend without a price list, at its own site's price; null is unknown. */
+  readonly electricity: { readonly attempt: number; readonly line: CostLine | null }[];
   carbonMicrograms: number | null;
+  /** False once an attempt's energy or its grid's carbon intensity was unknown. */
+  isCarbonWhole: boolean;
   /** Deadline in the queue, or null when none was set. */
   queueDeadlineUs: number | null;
   lastFailure: { readonly code: string; readonly status: number | null; readonly retryAfterMs: number | null } | null;

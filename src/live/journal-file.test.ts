@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, WriteStream, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, mock, test } from "node:test";
 import { configOf } from "../../test/fakes/config.ts";
 import { FakeEngine, FakeExchange, FakeStore, NOTHING_MADE } from "../../test/fakes/doors.ts";
 import { until } from "../../test/until.ts";
@@ -78,23 +78,54 @@ test("lines reach the file while it is open", async () => {
   await utility.close();
 });
 
-test("an older file of the name is neither continued nor overwritten, and the requests go on", async () => {
+test("an older file of the name is refused in words, and neither continued nor overwritten", () => {
   const path = join(dir, "older.jsonl");
   writeFileSync(path, "older\n");
-  const errors: NodeJS.ErrnoException[] = [];
-  const utility = runOver(new JournalFile(path, (error) => errors.push(error)), 3);
-  await until("the error is told", () => errors.length > 0);
-  assert.equal(errors[0]?.code, "EEXIST");
-  utility.arrive(new FakeExchange("018bcfe5-6800-7000-8000-999999999999"));
-  await utility.close();
-  assert.equal(errors.length, 1);
+  assert.throws(() => new JournalFile(path, assert.fail), /older\.jsonl exists already; name another file/);
   assert.equal(readFileSync(path, "utf8"), "older\n");
 });
 
-test("closing a journal that cannot be written tells the error once and does not reject", async () => {
+test("a journal that cannot be made is refused in words", () => {
+  assert.throws(() => new JournalFile(join(dir, "missing", "x.jsonl"), assert.fail), /cannot be written: ENOENT/);
+});
+
+/** Every write of every file fails from now on; returns what ends that. */
+function fillDisk(): () => void {
+  type Done = (error: Error) => void;
+  const write = mock.method(WriteStream.prototype, "_write", (_chunk: unknown, _encoding: unknown, done: Done) =>
+    done(new Error("disk is full")),
+  );
+  const writev = mock.method(WriteStream.prototype, "_writev", (_chunks: unknown, done: Done) =>
+    done(new Error("disk is full")),
+  );
+  return () => {
+    write.mock.restore();
+    writev.mock.restore();
+  };
+}
+
+test("a journal whose disk fails tells the error once, the requests go on, and closing does not reject", async () => {
   const errors: Error[] = [];
-  const journal = new JournalFile(join(dir, "missing", "x.jsonl"), (error) => errors.push(error));
-  await runOver(journal, 1).close();
+  const freeDisk = fillDisk();
+  const journal = new JournalFile(join(dir, "full.jsonl"), (error) => errors.push(error));
+  const utility = runOver(journal, 3);
+  await until("the error is told", () => errors.length > 0);
+  const late = new FakeExchange("018bcfe5-6800-7000-8000-999999999999");
+  utility.arrive(late);
+  assert.ok(late.log.length > 0);
+  await utility.close();
+  freeDisk();
+  assert.deepEqual(
+    errors.map(({ message }) => message),
+    ["disk is full"],
+  );
+});
+
+test("a disk that fails only at the close tells the error once, and closing does not reject", async () => {
+  const errors: Error[] = [];
+  const utility = runOver(new JournalFile(join(dir, "late.jsonl"), (error) => errors.push(error)), 1);
+  const freeDisk = fillDisk();
+  await utility.close();
+  freeDisk();
   assert.equal(errors.length, 1);
-  await journal.close();
 });

@@ -1,4 +1,4 @@
-import { createWriteStream, type WriteStream } from "node:fs";
+import { createWriteStream, openSync, type WriteStream } from "node:fs";
 import type { Command } from "../kernel/command.ts";
 import type { Event } from "../kernel/event.ts";
 import { JournalWriter } from "../kernel/journal.ts";
@@ -15,7 +15,7 @@ const FLUSH_EVERY_MS = 100;
 // A disk slower than this much behind would otherwise fill the memory.
 const MAX_PENDING_BYTES = 256 * 1024 * 1024;
 
-/** A journal in a file, written in batches. Owned by the runner; a journal that cannot be written ends with an error to `onError`. */
+/** A journal in a file, written in batches. Owned by the runner; a journal that cannot be written ends with an error to `onError`. Throws in words when the file cannot be made. */
 export class JournalFile implements Journal {
   readonly #writer = new JournalWriter();
   readonly #stream: WriteStream;
@@ -27,7 +27,7 @@ export class JournalFile implements Journal {
   constructor(path: string, onError: (error: Error) => void) {
     this.#onError = onError;
     // A journal is one run: an older file of the name is never continued or overwritten.
-    this.#stream = createWriteStream(path, { flags: "wx", mode: 0o600 });
+    this.#stream = createWriteStream(path, { fd: openNew(path) });
     this.#stream.on("error", (error) => this.#fail(error));
     this.#timer = setInterval(() => this.#flush(), FLUSH_EVERY_MS);
     this.#timer.unref();
@@ -63,5 +63,20 @@ export class JournalFile implements Journal {
     this.#text = "";
     this.#stream.destroy();
     this.#onError(error);
+  }
+}
+
+/** Opened before anything is served: whoever asked for a journal must not find out later that there is none. */
+function openNew(path: string): number {
+  try {
+    return openSync(path, "wx", 0o600);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new Error(
+      code === "EEXIST"
+        ? `the journal ${path} exists already; name another file, or move that one away`
+        : `the journal cannot be written: ${message}`,
+      { cause: error },
+    );
   }
 }

@@ -32,7 +32,11 @@ function checkFigure({ receiptId }: Receipt, { value, low, high, method }: Figur
     holds(method === "unknown", "cost-lines", () => `${receiptId}: an unknown figure says ${method}`);
     return;
   }
-  const inside = low !== null && high !== null && low <= value && value <= high;
+  // Only what was estimated, and only in part, may have no upper bound.
+  const open =
+    high === null &&
+    (method === "default" || method === "electricity" || method === "price_list" || method === "provider_reported");
+  const inside = low !== null && low <= value && (high === null ? open : value <= high);
   holds(
     Number.isSafeInteger(value) && value >= 0 && inside,
     "cost-lines",
