@@ -133,7 +133,7 @@ async function openStore(dataDir: string, utility: Utility): Promise<SqliteStore
     return await SqliteStore.open(path, utility);
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
-    const locked = words.includes("locked");
+    const locked = /locked|in use by/.test(words);
     throw new Error(
       locked ? `another Baseload uses ${dataDir}; stop it, or give this one its own --data-dir` : `${path}: ${words}`,
       { cause: error },

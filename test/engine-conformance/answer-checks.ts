@@ -4,7 +4,13 @@ import { RecordingSink } from "./recording-sink.ts";
 import { type Ask, type Change, type Checks, send } from "./subject.ts";
 
 /** Complete answers, streamed and whole: order, bytes, usage and edits. */
-export function answerChecks({ subject, on }: Checks): void {
+export function answerChecks(checks: Checks): void {
+  shapeChecks(checks);
+  usageChecks(checks);
+  editChecks(checks);
+}
+
+function shapeChecks({ subject, on }: Checks): void {
   const start = (ask: Ask, change?: Change) => send(subject().engine, ask, change);
 
   on("complete", "a stream's calls come in order: first, bytes, finished, and one end", async (ask) => {
@@ -51,6 +57,16 @@ export function answerChecks({ subject, on }: Checks): void {
     assert.ok((await whole.sink.success()).made.outputText.length > 0);
   });
 
+  on("withoutDone", "a complete stream without [DONE] gets one", async (ask) => {
+    const { sink } = start(ask);
+    await sink.success();
+    assert.equal(readStream(sink.output).dones, 1);
+  });
+}
+
+function usageChecks({ subject, on }: Checks): void {
+  const start = (ask: Ask, change?: Change) => send(subject().engine, ask, change);
+
   on("complete", "usage asked for by the client is reported and shown", async (ask) => {
     const { sink } = start(ask, { wantsUsage: true });
     const { made } = await sink.success();
@@ -74,12 +90,10 @@ export function answerChecks({ subject, on }: Checks): void {
     assert.equal((await start(ask, { wantsUsage: true }).sink.success()).made.reported, null);
     assert.equal((await start(ask, { stream: false }).sink.success()).made.reported, null);
   });
+}
 
-  on("withoutDone", "a complete stream without [DONE] gets one", async (ask) => {
-    const { sink } = start(ask);
-    await sink.success();
-    assert.equal(readStream(sink.output).dones, 1);
-  });
+function editChecks({ subject, on }: Checks): void {
+  const start = (ask: Ask, change?: Change) => send(subject().engine, ask, change);
 
   on("echo", "the model's name is edited and every other byte arrives as it was", async (ask) => {
     const odd = (model: string): string =>

@@ -77,12 +77,16 @@ function assertTokens({ leaves, entries }: Kept): void {
   );
 }
 
-describe("kill -9 under load", { timeout: 120_000 }, () => {
+describe("kill -9 under load", () => {
   const dataDir = join(folder.path, "killed");
 
   it("loses no receipt that was called settled", async () => {
     await using first = await Baseload.start({ config: configOf(), dataDir });
-    const loading = load(first, { models: ["ok", "slow-chunks-20", "ok-no-usage", "cached"], clients: 64, leaveEvery: 7 });
+    const loading = load(first, {
+      models: ["ok", "slow-chunks-20", "ok-no-usage", "cached"],
+      clients: 64,
+      leaveEvery: 7,
+    });
     await until(
       async () => {
         await sleep(50);
@@ -132,7 +136,7 @@ function noSmallDisk(): string | false {
   }
 }
 
-describe("a full disk", { skip: noSmallDisk(), timeout: 120_000 }, () => {
+describe("a full disk", { skip: noSmallDisk() }, () => {
   it("stops the service in good order, and nothing is lost once there is room", async (context) => {
     const dataDir = join(folder.path, "small");
     mkdirSync(dataDir);

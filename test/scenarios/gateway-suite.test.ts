@@ -6,7 +6,7 @@ import { Baseload } from "./lib/baseload.ts";
 
 // Long enough that the mock's slow behaviours are not taken for silence. An answer that is not streamed sends nothing before
 // its end, so only its total is watched; 64 MiB to a client that pauses must fit in it too.
-const WATCH = "{ headersMs: 2000, firstMs: 2000, idleMs: 1500, totalMs: 5000 }";
+const WATCH = "{ headersMs: 2000, firstMs: 2000, idleMs: 1500, totalMs: 4000 }";
 
 const mock = await startMock();
 const server = await Baseload.start({

@@ -37,7 +37,8 @@ function assertReceipt(receipt: SettledReceipt, usage: OpenAI.CompletionUsage): 
   if (cached === undefined) assertUnknown(receipt.tokens.cachedInput);
   else assertExact(receipt.tokens.cachedInput, cached, "provider_reported");
   // No price, no watts and no grid are configured, and unknown is never zero.
-  for (const figure of [receipt.costNanoUsd, receipt.energyMilliJoules, receipt.carbonMicrograms]) assertUnknown(figure);
+  for (const figure of [receipt.costNanoUsd, receipt.energyMilliJoules, receipt.carbonMicrograms])
+    assertUnknown(figure);
   assert.deepEqual(receipt.costLines, []);
   assert.deepEqual(
     [receipt.outcome, receipt.code, receipt.model, receipt.backendId, receipt.layer, receipt.principal.tenant],
@@ -125,8 +126,8 @@ describe("the OpenAI SDK against the embedded model", () => {
       }
       assert.ok((tokens.output.value ?? 0) >= 1, "the token that the client saw");
     }
-    const after = await client.chat.completions.create({ model: MODEL, messages: MESSAGES, max_tokens: 4 });
-    assert.ok(usageOf(after.usage).completion_tokens > 0);
+    const next = await client.chat.completions.create({ model: MODEL, messages: MESSAGES, max_tokens: 4 });
+    assert.ok(usageOf(next.usage).completion_tokens > 0);
   });
 
   it("gets the same answer for the same seed", async () => {

@@ -43,17 +43,20 @@ async function refusal(server: Baseload): Promise<number | "refused"> {
   }
 }
 
-describe("a stop signal", { timeout: 120_000 }, () => {
+describe("a stop signal", () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     it(`${signal} lets open answers end and takes no new ones`, async () => {
       await using server = await Baseload.start({ config: configOf(30_000), dataDir: `${folder.path}/${signal}` });
       const stream = chat(server, "hold-after-first", { fields: { stream: true }, text: `stream ${signal}` });
       const whole = chat(server, "hold-after-first", { text: `whole ${signal}` });
       await readToContent(stream);
-      await until(() => Promise.resolve(mock.requests.some((each) => each.bodyText.includes(`whole ${signal}`)) || undefined), {
-        withinMs: WITHIN_MS,
-        orElse: "the whole answer was not asked for",
-      });
+      await until(
+        () => Promise.resolve(mock.requests.some((each) => each.bodyText.includes(`whole ${signal}`)) || undefined),
+        {
+          withinMs: WITHIN_MS,
+          orElse: "the whole answer was not asked for",
+        },
+      );
       server.child.signal(signal);
       await server.printed(/Stopping/);
       const refused = await refusal(server);
@@ -122,15 +125,17 @@ function noNpm(): string | false {
   }
 }
 
-describe("npm start", { skip: noNpm(), timeout: 120_000 }, () => {
-  const start = async (dataDir: string): Promise<{ readonly child: Child; readonly baseUrl: string }> => {
+describe("npm start", { skip: noNpm() }, () => {
+  const start = async (
+    dataDir: string,
+  ): Promise<AsyncDisposable & { readonly child: Child; readonly baseUrl: string }> => {
     const args = ["start", "--silent", "--", "--port", "0", "--data-dir", dataDir];
     const child = new Child({ command: "npm", args, ownGroup: true });
     const address = await until(() => Promise.resolve(/http:\/\/127\.0\.0\.1:\d+/.exec(child.stdout)?.[0]), {
       withinMs: WITHIN_MS,
       orElse: `npm start printed no address, but ${child.output}`,
     });
-    return { child, baseUrl: `${address}/v1` };
+    return { child, baseUrl: `${address}/v1`, [Symbol.asyncDispose]: () => child[Symbol.asyncDispose]() };
   };
   /** Processes that name the data directory: the server, its wrapper and its engine. */
   const left = (dataDir: string): Promise<true> =>
@@ -141,26 +146,26 @@ describe("npm start", { skip: noNpm(), timeout: 120_000 }, () => {
 
   it("passes Ctrl-C on as one signal, lets an answer of the embedded model end, and leaves no process", async () => {
     const dataDir = `${folder.path}/npm-group`;
-    const { child, baseUrl } = await start(dataDir);
-    await using _end = child;
+    await using started = await start(dataDir);
+    const { child, baseUrl } = started;
     const stream = chat({ baseUrl }, TINY, { fields: { stream: true, ...LONG, max_tokens: 600 } });
     await readToContent(stream);
     assert.ok(descendants(child.pid).length >= 2, "the server and its engine run below npm");
     child.signal("SIGINT");
     const { dones, errors } = await readStream(stream);
     assert.deepEqual([dones, errors], [1, []], child.output);
+    await left(dataDir);
     await child.ended;
     assert.match(child.output, /Stopped\./);
-    await left(dataDir);
   });
 
   it("passes on a signal that npm alone is sent", async () => {
     const dataDir = `${folder.path}/npm-alone`;
-    const { child } = await start(dataDir);
-    await using _end = child;
+    await using started = await start(dataDir);
+    const { child } = started;
     process.kill(child.pid, "SIGTERM");
-    await child.ended;
     await left(dataDir);
+    await child.ended;
     assert.match(child.output, /Stopped\./);
   });
 });

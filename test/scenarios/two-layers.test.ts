@@ -53,7 +53,7 @@ async function readiness(server: Baseload): Promise<{ status: number; trouble: r
   return { status: response.status, trouble };
 }
 
-describe("a Baseload as a backend of another", { timeout: 120_000 }, () => {
+describe("a Baseload as a backend of another", () => {
   it("offers its models to the outer one without being named there", async () => {
     await until(async () => ((await modelsOf(outer)).length > 0 ? true : undefined), {
       withinMs: WITHIN_MS,

@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { ROOT } from "../../../scripts/serve-for.ts";
 
 /** How a process ended. */
@@ -15,6 +17,9 @@ export interface Program {
   /** In a process group of its own, as a shell gives to what it starts, so that a signal can be sent to all of it. */
   readonly ownGroup?: boolean;
 }
+
+/** Scores of processes of the same program are started; what Node has compiled for one serves the others. */
+const NODE_COMPILE_CACHE = join(tmpdir(), "baseload-scenarios-compile-cache");
 
 /** Everything that was started and has not ended, so that nothing outlives the tests, whatever becomes of them. */
 const running = new Set<Child>();
@@ -37,7 +42,7 @@ export class Child implements AsyncDisposable {
     this.#ownGroup = ownGroup;
     this.#process = spawn(command, args, {
       cwd: ROOT,
-      env: { ...process.env, ...env },
+      env: { ...process.env, NODE_COMPILE_CACHE, ...env },
       stdio: ["ignore", "pipe", "pipe"],
       detached: ownGroup,
     });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { chat, lookAtReceipt, type SettledReceipt } from "./ask.ts";
 import type { Baseload } from "./baseload.ts";
 
@@ -56,8 +57,10 @@ async function ask(server: Baseload, client: number, how: LoadOptions & { readon
 async function look(server: Baseload, id: string, done: Load): Promise<void> {
   for (let tries = 0; tries < 200; tries += 1) {
     const { receipt } = await lookAtReceipt(server, id);
-    if (receipt === null) continue;
-    done.settled.set(id, receipt);
-    return;
+    if (receipt !== null) {
+      done.settled.set(id, receipt);
+      return;
+    }
+    await sleep(10);
   }
 }

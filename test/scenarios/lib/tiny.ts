@@ -40,7 +40,9 @@ export function enginePid(server: Pick<Baseload, "pid">): number | null {
 function parentOf(pid: number): number | null {
   try {
     // The name, in parentheses, may hold blanks; after it come the state and the parent.
-    const rest = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+    const rest = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /s, "")
+      .split(" ");
     return rest[0] === "Z" ? null : Number(rest[1]);
   } catch {
     return null;

@@ -1,0 +1,114 @@
+import type { Figure, Receipt } from "../base/receipt.ts";
+import type { BackendView } from "../kernel/view.ts";
+import { Distributions, type Metric, Series } from "./prometheus.ts";
+
+// Bounds of OpenTelemetry's GenAI conventions for server latencies, in seconds.
+const TTFT_SECONDS = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+const TPOT_SECONDS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5];
+const E2E_SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
+
+/** How things stand when a scrape comes. */
+export interface Standing {
+  readonly backends: readonly BackendView[];
+  readonly queued: number;
+  readonly unsettled: number;
+}
+
+type Where = { readonly backend: string; readonly site: string };
+
+/**
+ * Prometheus metrics, counted from receipts, so that they agree with what is billed. Labels are backend, site and outcome:
+ * never a tenant, key or model that a caller could make up. Owned by the composition root.
+ */
+export class Metrics {
+  readonly #requests = counter("requests", "requests that ended, by outcome and error code");
+  readonly #refused = counter("refused", "requests refused before dispatch, by error code");
+  readonly #attempts = counter("attempts", "sends to a backend, by result");
+  readonly #tokens = counter("tokens", "tokens, by type and method");
+  readonly #cost = counter("cost_usd", "US dollars where the cost is known, by method");
+  readonly #energy = counter("energy_joules", "joules where the energy is known, by method and boundary");
+  readonly #carbon = counter("carbon_grams", "grams of CO2-equivalent where known");
+  readonly #queue = histogram("queue_seconds", "from arrival to the first send", TTFT_SECONDS);
+  readonly #ttft = histogram("time_to_first_token_seconds", "from arrival to a stream's first content", TTFT_SECONDS);
+  readonly #tpot = histogram("time_per_output_token_seconds", "per output token after the first", TPOT_SECONDS);
+  readonly #e2e = histogram("request_duration_seconds", "from arrival to the end", E2E_SECONDS);
+  readonly #inFlight = gauge("backend_in_flight", "requests that a backend holds");
+  readonly #up = gauge("backend_up", "1 when a backend is up and not cooling down");
+  readonly #queued = gauge("queued_requests", "requests that wait for a backend");
+  readonly #unsettled = gauge("unsettled_receipts", "receipts that are not durable yet");
+
+  /** A request ended. */
+  record(receipt: Receipt): void {
+    const where = { backend: receipt.backendId ?? "none", site: receipt.site ?? "none" };
+    this.#requests.add({ ...where, outcome: receipt.outcome, code: receipt.code ?? "none" });
+    for (const attempt of receipt.attempts) this.#attempts.add({ backend: attempt.backendId, result: attempt.result });
+    this.#countTokens(receipt, where);
+    const { costNanoUsd, energyMilliJoules, carbonMicrograms, time } = receipt;
+    if (costNanoUsd.value !== null) this.#cost.add({ ...where, method: costNanoUsd.method }, costNanoUsd.value / 1e9);
+    if (energyMilliJoules.value !== null) {
+      const { method, boundary, value } = energyMilliJoules;
+      this.#energy.add({ ...where, method, boundary }, value / 1e3);
+    }
+    if (carbonMicrograms.value !== null) this.#carbon.add(where, carbonMicrograms.value / 1e6);
+    observe(this.#queue, where, time.queueUs);
+    observe(this.#ttft, where, time.ttftUs);
+    observe(this.#tpot, where, time.tpotUs);
+    observe(this.#e2e, where, time.e2eUs);
+  }
+
+  /** A request was refused before dispatch. */
+  refused(code: string): void {
+    this.#refused.add({ code });
+  }
+
+  /** The metrics in Prometheus' text format. */
+  text(standing: Standing): string {
+    this.#inFlight.clear();
+    this.#up.clear();
+    for (const { backendId, inFlight, state } of standing.backends) {
+      this.#inFlight.set({ backend: backendId }, inFlight);
+      this.#up.set({ backend: backendId }, state === "up" ? 1 : 0);
+    }
+    this.#queued.set({}, standing.queued);
+    this.#unsettled.set({}, standing.unsettled);
+    return this.#all()
+      .map((metric) => metric.text())
+      .join("");
+  }
+
+  #all(): readonly Metric[] {
+    const counters = [
+      this.#requests,
+      this.#refused,
+      this.#attempts,
+      this.#tokens,
+      this.#cost,
+      this.#energy,
+      this.#carbon,
+    ];
+    const gauges = [this.#inFlight, this.#up, this.#queued, this.#unsettled];
+    return [...counters, this.#queue, this.#ttft, this.#tpot, this.#e2e, ...gauges];
+  }
+
+  #countTokens(receipt: Receipt, where: Where): void {
+    for (const [type, figure] of Object.entries(receipt.tokens) as [string, Figure][]) {
+      if (figure.value !== null) this.#tokens.add({ ...where, type, method: figure.method }, figure.value);
+    }
+  }
+}
+
+function counter(name: string, help: string): Series {
+  return new Series("counter", `baseload_${name}_total`, help);
+}
+
+function gauge(name: string, help: string): Series {
+  return new Series("gauge", `baseload_${name}`, help);
+}
+
+function histogram(name: string, help: string, bounds: readonly number[]): Distributions {
+  return new Distributions(`baseload_${name}`, help, bounds);
+}
+
+function observe(histogram: Distributions, where: Where, microseconds: Figure): void {
+  if (microseconds.value !== null) histogram.observe(where, microseconds.value / 1e6);
+}

@@ -1,0 +1,63 @@
+import type { Receipt } from "../base/receipt.ts";
+
+const FLUSH_EVERY_MS = 200;
+const FLUSH_LENGTH = 64 * 1024;
+
+/**
+ * One JSON line a request, made from its receipt, so never a body or a key; written in batches. Owns the batch; whoever
+ * made it calls `close` at the end.
+ */
+export class RequestLog {
+  readonly #write: (text: string) => void;
+  readonly #timer: NodeJS.Timeout;
+  #text = "";
+
+  constructor(write: (text: string) => void) {
+    this.#write = write;
+    this.#timer = setInterval(() => this.#flush(), FLUSH_EVERY_MS);
+    this.#timer.unref();
+  }
+
+  record(receipt: Receipt): void {
+    this.#text += `${JSON.stringify(lineOf(receipt))}\n`;
+    if (this.#text.length >= FLUSH_LENGTH) this.#flush();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#text === "") return;
+    const text = this.#text;
+    this.#text = "";
+    this.#write(text);
+  }
+}
+
+/** What one line says; the receipt says the rest. */
+function lineOf(receipt: Receipt): object {
+  return {
+    time: new Date(receipt.arrivedWallMs).toISOString(),
+    receiptId: receipt.receiptId,
+    tenant: receipt.principal.tenant,
+    key: receipt.principal.key,
+    class: receipt.class,
+    endpoint: receipt.endpoint,
+    stream: receipt.stream,
+    model: receipt.model,
+    backendId: receipt.backendId,
+    site: receipt.site,
+    outcome: receipt.outcome,
+    code: receipt.code,
+    attempts: receipt.attempts.length,
+    inputTokens: receipt.tokens.input.value,
+    outputTokens: receipt.tokens.output.value,
+    queueUs: receipt.time.queueUs.value,
+    ttftUs: receipt.time.ttftUs.value,
+    e2eUs: receipt.time.e2eUs.value,
+    costNanoUsd: receipt.costNanoUsd.value,
+    energyMilliJoules: receipt.energyMilliJoules.value,
+  };
+}

@@ -1,0 +1,113 @@
+/**
+ * What clients see, byte by byte, as files: a change of any of these bytes is a change of the API and shows in a review.
+ * `node scripts/golden.ts --update` writes them.
+ */
+import { readFileSync } from "node:fs";
+import { ERRORS, type ErrorCode } from "../../src/base/errors.ts";
+import { OpenAiEngine } from "../../src/engines/openai.ts";
+import { Gateway } from "../../src/gateway/server.ts";
+import { errorEnvelope } from "../../src/wire/error.ts";
+import type { Exchange } from "../../src/ports/exchange.ts";
+import { PATIENT } from "../engine-conformance/subject.ts";
+import { FakeDesk } from "../fakes/desk.ts";
+import { startMock } from "../upstream/mock-upstream.ts";
+
+/** One golden file of this folder. */
+export interface GoldenFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** The files as the program would write them now. */
+export async function makeGoldenFiles(): Promise<readonly GoldenFile[]> {
+  return [
+    { name: "errors.txt", text: errorLines() },
+    { name: "answer-stream.http", text: await answerText({ stream: true }) },
+    { name: "answer-stream-usage.http", text: await answerText({ stream: true, wantsUsage: true }) },
+    { name: "answer-whole.http", text: await answerText({ stream: false }) },
+  ];
+}
+
+/** What is on the disk, or null when the file is missing. */
+export function readGolden(name: string): string | null {
+  try {
+    return readFileSync(goldenUrl(name), "utf8");
+  } catch {
+    return null;
+  }
+}
+
+/** Where a golden file is. */
+export function goldenUrl(name: string): URL {
+  return new URL(name, import.meta.url);
+}
+
+function errorLines(): string {
+  return Object.entries(ERRORS)
+    .map(([code, { status }]) => `${status} ${JSON.stringify(errorEnvelope(code as ErrorCode))}\n`)
+    .join("");
+}
+
+interface Asked {
+  readonly stream: boolean;
+  readonly wantsUsage?: boolean;
+}
+
+/** The client's bytes of the mock's plain answer, through engine and gateway; a desk that only connects the two stands between. */
+async function answerText({ stream, wantsUsage = false }: Asked): Promise<string> {
+  const mock = await startMock();
+  const options = { url: mock.baseUrl, socketPath: null, key: null, headers: {}, discoverModels: false };
+  const engine = new OpenAiEngine({ ...options, maxAnswerBytes: 1_000_000 });
+  const desk = new FakeDesk();
+  desk.onArrive = (exchange) => connectDoors(exchange, engine);
+  const gateway = new Gateway(desk, {
+    keys: new Map(),
+    maxBodyBytes: 1_000_000,
+    uploadTimeoutMs: 30_000,
+    defaultClass: "standard",
+    version: "0",
+  });
+  const port = await gateway.listen("127.0.0.1", 0);
+  const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
+    method: "POST",
+    body: JSON.stringify({
+      model: "ok",
+      messages: [{ role: "user", content: "Hi" }],
+      stream,
+      ...(wantsUsage ? { stream_options: { include_usage: true } } : {}),
+    }),
+  });
+  const text = `${headText(response)}\n${await response.text()}`;
+  gateway.stopListening();
+  await gateway.finish(1000);
+  await engine.close();
+  await mock.close();
+  return text;
+}
+
+// How the connection is kept and how bytes are cut into chunks is HTTP's business and differs from run to run.
+const OF_THE_CONNECTION = new Set(["connection", "keep-alive", "transfer-encoding"]);
+
+function headText(response: Response): string {
+  const headers = [...response.headers].filter(([name]) => !OF_THE_CONNECTION.has(name));
+  return `HTTP ${response.status}\n${headers.map(([name, value]) => `${name}: ${value}\n`).join("")}`;
+}
+
+function connectDoors(exchange: Exchange, engine: OpenAiEngine): void {
+  const { job, body, clientRequestId } = exchange;
+  const { requestId, endpoint, stream, wantsUsage } = job;
+  const edits = { model: null, forceUsage: stream && !wantsUsage };
+  engine.send(
+    { requestId, endpoint, stream, wantsUsage, attempt: 1, body, edits, watch: PATIENT, clientRequestId },
+    {
+      bytes: (chunk) => exchange.write(chunk),
+      first: () => exchange.commit(),
+      progress: () => {},
+      finished: () => {
+        if (!stream) exchange.commit();
+        exchange.end();
+      },
+      failed: ({ code }) => exchange.fail({ code, detail: null, retryAfterMs: null, relay: null }),
+    },
+  );
+}
