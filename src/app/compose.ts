@@ -229,7 +229,7 @@ function deskOf(utility: Utility): Desk {
     arrive: (exchange) => utility.arrive(exchange),
     models: () => utility.kernel.models(),
     backends: () => utility.kernel.backends(),
-    receipt: (receiptId) => utility.receipt(receiptId),
+    receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),
     mint: (wallMs) => mint.requestId(wallMs),
     get storeTrouble() {
       return utility.storeTrouble;

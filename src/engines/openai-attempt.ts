@@ -222,8 +222,11 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
 
   #endStream(): void {
     this.#watchdog.stop();
-    if (this.#finishReason === null || this.#splitter.restBytes > 0) {
-      this.#controller = null;
+    this.#controller = null;
+    const last = this.#splitter.end();
+    if (isWhole(last)) this.#takeRun(last);
+    if (this.#isOver()) return;
+    if (this.#finishReason === null || !isWhole(last)) {
       this.#fail("upstream_broken", "the stream ended without a finish reason");
       return;
     }
@@ -276,5 +279,19 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
     const refused = this.#status === 401 || this.#status === 403;
     const relay = { status: this.#status, headers: relayHeaders(this.#headers), body: this.#body() };
     this.#fail(refused ? "upstream_unauthorized" : "upstream_error", `status ${this.#status}`, relay);
+  }
+}
+
+/** Whether the bytes left at the end are an event that only lacks its blank line, or nothing; not one that was cut off. */
+function isWhole({ run, ends }: SseRun): boolean {
+  const end = ends[0];
+  if (end === undefined) return true;
+  const data = sseData(run, 0, end);
+  if (data === null || data === "[DONE]") return true;
+  try {
+    JSON.parse(data);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -52,6 +52,8 @@ export class Gateway {
       headersTimeout: options.uploadTimeoutMs,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
+      // Node's own refusal has no body; ours has the error's words.
+      requireHostHeader: false,
     });
     this.#server.on("request", (req, res) => {
       this.#answers.set(req.socket, res);
@@ -102,9 +104,8 @@ export class Gateway {
   #route(req: IncomingMessage, res: ServerResponse): void {
     res.sendDate = false;
     if (this.#desk.stopping) res.shouldKeepAlive = false;
-    const url = req.url ?? "/";
-    const query = url.indexOf("?");
-    const path = query === -1 ? url : url.slice(0, query);
+    if (req.headers.host === undefined && req.httpVersion === "1.1") return refuse(req, res, { code: "bad_http" });
+    const path = pathOf(req.url ?? "/");
     const endpoint = COMPLETIONS[path];
     if (endpoint !== undefined) {
       if (req.method !== "POST") return refuse(req, res, { code: "method_not_allowed", headers: ["allow", "POST"] });
@@ -169,16 +170,21 @@ export class Gateway {
   async #receipt(res: ServerResponse, id: string, holder: KeyHolder): Promise<void> {
     if (!isUuid(id)) return sendError(res, "receipt_not_found");
     try {
-      const found = await this.#desk.receipt(id);
+      const found = await this.#desk.receipt(id, holder.tenant);
       if (found === "pending") return sendJson(res, 202, { value: { receiptId: id, settled: false } });
-      // Another tenant's receipt is as good as none: its existence is not theirs to know.
-      if (found === null || found.receipt.principal.tenant !== holder.tenant)
-        return sendError(res, "receipt_not_found");
+      if (found === null) return sendError(res, "receipt_not_found");
       sendJson(res, 200, { value: { settled: true, leafIndex: found.leafIndex, ...found.receipt } });
     } catch {
       sendError(res, "storage_unavailable", { retryAfterMs: 1000 });
     }
   }
+}
+
+/** The path of a request target, in origin form or in the absolute form that proxies use (RFC 9112, 3.2.2). */
+function pathOf(target: string): string {
+  if (!target.startsWith("/") && URL.canParse(target)) return new URL(target).pathname;
+  const query = target.indexOf("?");
+  return query === -1 ? target : target.slice(0, query);
 }
 
 function decode(name: string): string {

@@ -252,3 +252,36 @@ describe("answers", () => {
     assert.ok(!answer.body.includes("first try"));
   });
 });
+
+describe("a request target", () => {
+  test("in absolute form is answered like the path in it", async () => {
+    const { port } = await begin();
+    const answer = await exchangeBytes(
+      port,
+      "GET http://127.0.0.1/healthz?x=1 HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n",
+    );
+    assert.equal(answer.status, 200, answer.text);
+  });
+
+  test("without a host is refused in our own words", async () => {
+    const { port } = await begin();
+    const answer = await exchangeBytes(port, "GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n");
+    assert.equal(answer.status, 400, answer.text);
+    assert.match(answer.body, /"code":"bad_http"/);
+  });
+
+  for (const [what, headers] of [
+    ["two lengths", ["content-length: 5", "content-length: 6"]],
+    ["a length and chunks", ["content-length: 5", "transfer-encoding: chunked"]],
+    ["chunks that are not the last coding", ["transfer-encoding: chunked, identity"]],
+    ["a space before the colon", ["content-length : 5"]],
+    ["a folded header", ["x-a: b", " content-length: 5"]],
+  ] as const) {
+    test(`that could be read in two ways, by ${what}, is answered 400 and the connection closes`, async () => {
+      const { desk, port } = await begin();
+      const answer = await exchangeBytes(port, `${head(headers)}hello`);
+      assert.equal(answer.status, 400, answer.text);
+      assert.equal(desk.exchanges.length, 0);
+    });
+  }
+});

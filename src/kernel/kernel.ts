@@ -81,9 +81,9 @@ export class Kernel {
     return { open: state.open.size, queued: state.queue.size, unsettled: state.unsettled.size };
   }
 
-  /** Whether a receipt was made that the store has not reported durable. Read-only. */
-  isUnsettled(requestId: RequestId): boolean {
-    return this.#state?.unsettled.has(requestId) ?? false;
+  /** The tenant of a receipt that was made and that the store has not reported durable, or null. Read-only. */
+  unsettledTenant(requestId: RequestId): string | null {
+    return this.#state?.unsettled.get(requestId)?.principal.tenant ?? null;
   }
 
   /** The whole state as plain data. */

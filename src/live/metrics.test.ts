@@ -78,7 +78,7 @@ test("the request log writes one line a request, batched, and flushes at its end
   assert.deepEqual(written, []);
   log.close();
   assert.equal(written.length, 1);
-  const lines = present(written[0], "one batch").trimEnd().split("\n");
+  const lines = written.join("").trimEnd().split("\n");
   assert.equal(lines.length, 2);
   const line = JSON.parse(present(lines[0], "a line")) as Record<string, unknown>;
   assert.equal(line["receiptId"], receipt.receiptId);

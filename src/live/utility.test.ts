@@ -283,14 +283,14 @@ describe("receipts", () => {
   test("are pending while the request is open and until the commit, then settled; unknown ones are none", async () => {
     const { utility, send, store } = begin();
     utility.arrive(new FakeExchange(ID));
-    assert.equal(await utility.receipt(ID), "pending");
+    assert.equal(await utility.receipt(ID, "default"), "pending");
     send("a").sink.finished({ status: 200, finishReason: "stop", made: REPORTED });
-    assert.equal(await utility.receipt(ID), "pending");
+    assert.equal(await utility.receipt(ID, "default"), "pending");
     store.commit();
-    const found = await utility.receipt(ID);
+    const found = await utility.receipt(ID, "default");
     assert.ok(found !== null && found !== "pending");
     assert.equal(found.receipt.tokens.output.value, 9);
-    assert.equal(await utility.receipt(OTHER), null);
+    assert.equal(await utility.receipt(OTHER, "default"), null);
     store.commit();
     assert.deepEqual(store.postings[0]?.leafIndex, 0);
     assert.equal(utility.kernel.counts().unsettled, 0);
@@ -301,7 +301,7 @@ describe("receipts", () => {
     utility.arrive(new FakeExchange(ID));
     send("a").sink.finished({ status: 200, finishReason: "stop", made: REPORTED });
     store.onRead = () => store.commit();
-    assert.notEqual(await utility.receipt(ID), null);
+    assert.notEqual(await utility.receipt(ID, "default"), null);
   });
 
   test("that cannot be read are an error of the reader's", async () => {
@@ -309,7 +309,7 @@ describe("receipts", () => {
     store.onRead = () => {
       throw new Error("no disk");
     };
-    await assert.rejects(utility.receipt(ID), /no disk/);
+    await assert.rejects(utility.receipt(ID, "default"), /no disk/);
   });
 
   test("trouble with the store is told and taken back", () => {

@@ -82,7 +82,7 @@ export class Utility implements Admission, StoreListener {
   }
 
   /** Whether the kernel's models, backends and counts may be read; read-only. */
-  get kernel(): Pick<Kernel, "models" | "backends" | "counts" | "isUnsettled"> {
+  get kernel(): Pick<Kernel, "models" | "backends" | "counts" | "unsettledTenant"> {
     return this.#kernel;
   }
 
@@ -95,14 +95,18 @@ export class Utility implements Admission, StoreListener {
     return this.#stopping;
   }
 
-  /** A settled receipt, `pending` while its request is open or its commit has not returned, or null when there is none. */
-  async receipt(receiptId: RequestId): Promise<StoredReceipt | "pending" | null> {
-    if (this.#flights.has(receiptId)) return "pending";
+  /**
+   * A settled receipt, `pending` while its request is open or its commit has not returned, or null when there is none of
+   * this tenant: another's is as good as none, since its existence is not theirs to know.
+   */
+  async receipt(receiptId: RequestId, tenant: string): Promise<StoredReceipt | "pending" | null> {
+    const flight = this.#flights.get(receiptId);
+    if (flight !== undefined) return flight.exchange.job.principal.tenant === tenant ? "pending" : null;
     // Asked before the read, since the commit may return between the two, and a receipt that exists would seem not to.
-    const isUnsettled = this.#kernel.isUnsettled(receiptId);
+    const waitingTenant = this.#kernel.unsettledTenant(receiptId);
     const found = await present(this.#store, "started").read(receiptId);
-    if (found !== null) return found;
-    return isUnsettled ? "pending" : null;
+    if (found !== null) return found.receipt.principal.tenant === tenant ? found : null;
+    return waitingTenant === tenant ? "pending" : null;
   }
 
   /** Takes no more requests; resolves when none is in flight, at the latest after `deadlineMs`, when the rest is cancelled. */

@@ -7,8 +7,8 @@ import type { StoredReceipt } from "./store.ts";
 export interface Desk extends Admission {
   models(): readonly ModelView[];
   backends(): readonly BackendView[];
-  /** A settled receipt, `pending` while its commit has not returned, or null when there is none. Rejects when the store cannot read. */
-  receipt(receiptId: RequestId): Promise<StoredReceipt | "pending" | null>;
+  /** A settled receipt, `pending` while its commit has not returned, or null when this tenant has none. Rejects when the store cannot read. */
+  receipt(receiptId: RequestId, tenant: string): Promise<StoredReceipt | "pending" | null>;
   /** What is wrong with the store, or null. */
   readonly storeTrouble: string | null;
   /** True once it takes no more requests. */

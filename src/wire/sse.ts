@@ -20,6 +20,18 @@ export class SseSplitter {
     return this.#rest?.length ?? 0;
   }
 
+  /**
+   * What is left at the end of the bytes, as a last event. The standard drops an event without its blank line; engines that
+   * forget the one after `[DONE]` are common enough to take it.
+   */
+  end(): SseRun {
+    const rest = this.#rest;
+    this.#rest = null;
+    if (rest === null) return EMPTY;
+    const run = Buffer.concat([rest, Buffer.from("\n\n")]);
+    return { run, ends: [run.length] };
+  }
+
   push(chunk: Buffer): SseRun {
     const rest = this.#rest;
     const all = rest === null ? chunk : Buffer.concat([rest, chunk]);

@@ -45,9 +45,11 @@ export class FakeDesk implements Desk {
     }));
   }
 
-  async receipt(receiptId: RequestId): Promise<StoredReceipt | "pending" | null> {
+  async receipt(receiptId: RequestId, tenant: string): Promise<StoredReceipt | "pending" | null> {
     if (!this.canRead) throw new Error("the disk is gone");
-    return this.receipts.get(receiptId) ?? null;
+    const found = this.receipts.get(receiptId) ?? null;
+    const isTheirs = found === null || found === "pending" || found.receipt.principal.tenant === tenant;
+    return isTheirs ? found : null;
   }
 
   mint(): RequestId {

@@ -54,7 +54,6 @@ describe("wrong usage ends with status 2 and what to do", { concurrency: true },
     { name: "unknown option", args: ["serve", "--prot", "1"], code: 2, says: [/--prot/, /serve --help/] },
     { name: "port that is none", args: ["serve", "--port", "http"], code: 2, says: [/--port .*0 to 65535.*"http"/] },
     { name: "missing file", args: ["serve", "no-such.yaml"], code: 2, says: [/no file no-such\.yaml/] },
-    { name: "two files", args: ["serve", "a.yaml", "b.yaml"], code: 2, says: [/one configuration file/] },
     { name: "replay of nothing", args: ["replay"], code: 2, says: [/--exact JOURNAL/, /replay --help/] },
   ]);
 });

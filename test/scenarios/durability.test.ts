@@ -14,7 +14,7 @@ import { type Kept, readKept } from "./lib/ledger.ts";
 import { load } from "./lib/load.ts";
 
 const WITHIN_MS = 30_000;
-const ENOUGH = 200;
+const ENOUGH = 150;
 
 const mock = await startMock();
 const folder = new Folder();

@@ -19,7 +19,8 @@ async function main(options: ChildOptions): Promise<void> {
   // A terminal sends Ctrl-C to the whole group; the parent, which lets open answers end, says when this process stops.
   if (process.send !== undefined) process.on("SIGINT", () => {});
   for (const [name, value] of Object.entries(CHILD_ENVIRONMENT)) {
-    if (process.env[name] !== value) throw new Error(`The engine must be started with ${name}=${value} in its environment.`);
+    if (process.env[name] !== value)
+      throw new Error(`The engine must be started with ${name}=${value} in its environment.`);
   }
   const engine = await loadEngine(options);
   const server = createEngineServer(engine, { allowCrash: options.allowCrash ?? false });

@@ -89,7 +89,8 @@ describe("an engine with four sequences", () => {
 
   test("the same seed gives the same text", async () => {
     await warm(path);
-    const content = async (seed: number) => (await ask(path, CHAT, { ...hello, seed, max_tokens: 60 })).body.choices[0]?.message?.content;
+    const content = async (seed: number) =>
+      (await ask(path, CHAT, { ...hello, seed, max_tokens: 60 })).body.choices[0]?.message?.content;
     assert.equal(await content(42), await content(42));
     assert.equal(await content(-1), await content(-1), "negative seeds are seeds too");
     assert.notEqual(await content(42), await content(43));
@@ -99,7 +100,8 @@ describe("an engine with four sequences", () => {
     const text = async (topic: number) => {
       // Of different lengths, so that requests begin and end at all times and batches have all shapes.
       const messages = [{ role: "user", content: `${topic} the wind `.repeat(1 + ((topic * 7) % 23)) }];
-      return (await ask(path, CHAT, { messages, temperature: 0, max_tokens: 20 + ((topic * 13) % 50) })).body.choices[0]?.message?.content;
+      return (await ask(path, CHAT, { messages, temperature: 0, max_tokens: 20 + ((topic * 13) % 50) })).body.choices[0]
+        ?.message?.content;
     };
     const topics = Array.from({ length: 48 }, (_, index) => index);
     const alone: (string | undefined)[] = [];
@@ -276,13 +278,18 @@ test("the child ends when its parent is killed", async () => {
 });
 
 test("a child without its environment refuses to start", async () => {
-  const child = fork(new URL("./child.ts", import.meta.url), [JSON.stringify({ modelPath, socketPath: join(dir, "bare.sock") })], {
-    execArgv: [], env: { ...process.env, UV_THREADPOOL_SIZE: "4" },
-  });
+  const child = fork(
+    new URL("./child.ts", import.meta.url),
+    [JSON.stringify({ modelPath, socketPath: join(dir, "bare.sock") })],
+    {
+      execArgv: [],
+      env: { ...process.env, UV_THREADPOOL_SIZE: "4" },
+    },
+  );
   after(() => child.kill());
-  const [message] = await once(child, "message") as [ChildMessage];
+  const [message] = (await once(child, "message")) as [ChildMessage];
   assert.ok(message.kind === "failed" && message.message.includes("UV_THREADPOOL_SIZE=1"));
-  const [status] = await once(child, "exit") as [number];
+  const [status] = (await once(child, "exit")) as [number];
   assert.equal(status, 1);
 });
 
