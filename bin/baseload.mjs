@@ -43,7 +43,10 @@ if (Number(process.versions.node.split(".")[0]) >= MAJOR_NEEDED) {
     console.error("Run `npm ci` without --omit=optional, or install a newer Node.");
     process.exit(1);
   }
-  const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: "inherit" });
+  const child = spawn(node, [main, ...process.argv.slice(2)], {
+    stdio: "inherit",
+    env: { ...process.env, BASELOAD_LAUNCHER: String(process.pid) },
+  });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 1)));
 }

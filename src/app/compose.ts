@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { BackendId } from "../base/ids.ts";
 import { LlamaEngine } from "../engines/embedded-engine.ts";
@@ -75,14 +75,21 @@ export async function compose(config: AppConfig, options: ServeOptions): Promise
       starts.push(() => startLlama(llama, engine, log));
     }
   }
-  const store = await openStore(options.dataDir, utility);
+  const store = await openStore(options.dataDir, utility).catch(async (error: unknown) => {
+    await journal?.close();
+    discard(options.journal);
+    throw error;
+  });
   utility.start(config.kernel, { store, seed: randomUUID() });
   // A model takes a while to load; requests that come before wait in the queue.
   for (const engine of config.engines) {
     if (engine.kind === "embedded") observe(engine.backendId, { state: "starting", models: null, contextTokens: null });
   }
   const gateway = new Gateway(deskOf(utility), { ...config.server, keys, version: VERSION });
-  const port = await listen(gateway, config.server, () => utility.close());
+  const port = await listen(gateway, config.server, async () => {
+    await utility.close();
+    discard(options.journal);
+  });
   const prober = new Prober(config, { engines, observe });
   prober.start();
   const ready = Promise.all(starts.map((start) => start())).then(() => undefined);
@@ -104,6 +111,11 @@ export async function compose(config: AppConfig, options: ServeOptions): Promise
       return lost;
     },
   };
+}
+
+/** A journal of a start that served nothing would only stand in the next start's way. */
+function discard(journal: string | null): void {
+  if (journal !== null) rmSync(journal, { force: true });
 }
 
 function hostForUrl(host: string): string {

@@ -105,11 +105,13 @@ function stopSignal(): Promise<"signal"> {
 const PARENT_CHECK_MS = 500;
 
 /**
- * Under npm, calls back when the parent has gone: npm passes a signal to the shell that it runs a script in, and the shell
- * ends without passing it on.
+ * Under npm or the launcher, calls back when the parent has gone: npm passes a signal to the shell that it runs a script in,
+ * and the shell ends without passing it on; a launcher that was killed passes nothing on.
  */
 function onParentGone(gone: () => void): void {
-  if (process.env["npm_lifecycle_event"] === undefined) return;
+  const isUnderNpm = process.env["npm_lifecycle_event"] !== undefined;
+  const isLaunched = process.env["BASELOAD_LAUNCHER"] === String(process.ppid);
+  if (!isUnderNpm && !isLaunched) return;
   const parent = process.ppid;
   const timer = setInterval(() => {
     if (process.ppid === parent) return;

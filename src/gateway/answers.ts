@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { AssertionFailure } from "../base/assert.ts";
 import { type ErrorCode, errorRow } from "../base/errors.ts";
 import { errorEnvelope, type ErrorDetail } from "../wire/error.ts";
 
@@ -16,6 +17,21 @@ export function sendJson(
   const headers = answer.headers ?? [];
   res.writeHead(status, ["content-type", "application/json", "content-length", String(body.length), ...headers]);
   res.end(body);
+}
+
+/**
+ * Runs `work`, which has not handed the request on yet, and returns what it returns: a mistake of ours in it is answered with `internal`
+ * and goes no further, since nothing else is touched by it; null then. A broken assertion is thrown on, and ends the process.
+ */
+export function answering<T>(res: ServerResponse, work: () => T): T | null {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof AssertionFailure) throw error;
+    process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+    sendError(res, "internal");
+    return null;
+  }
 }
 
 /** Sends an error of the table; `retryAfterMs` is told in whole seconds, rounded up. */

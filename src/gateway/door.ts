@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ErrorCode } from "../base/errors.ts";
 import type { Endpoint, Job } from "../base/job.ts";
 import type { Desk } from "../ports/desk.ts";
 import { parseRequest, type ParsedRequest } from "../wire/request.ts";
 import type { KeyHolder } from "./access.ts";
-import { sendError } from "./answers.ts";
+import { answering, sendError } from "./answers.ts";
 import { readBody } from "./body.ts";
 import { HttpExchange } from "./exchange.ts";
 
@@ -32,16 +33,36 @@ export class Door {
   ): void {
     const requestId = this.#desk.mint(Date.now());
     const clientRequestId = clientRequestIdOf(req) ?? requestId;
-    const headers = ["x-request-id", clientRequestId];
     readBody(req, this.#options.maxBodyBytes, (body) => {
-      if (typeof body === "string") return sendError(res, body, { headers: [...headers, "connection", "close"] });
-      if (this.#desk.stopping) return sendError(res, "shutting_down", { headers, retryAfterMs: 1000 });
-      const parsed = parseRequest(of.endpoint, body);
-      if (!parsed.ok) return sendError(res, parsed.code, { detail: parsed.detail, param: parsed.param, headers });
-      const job = this.#jobOf(req, parsed.request, { ...of, requestId, bodyBytes: body.length });
-      const exchange = new HttpExchange({ job, body, value: parsed.request.value, clientRequestId, res });
-      exchange.watch(this.#desk.arrive(exchange));
+      const exchange = answering(res, () => this.#open(req, res, { ...of, requestId, clientRequestId, body }));
+      if (exchange !== null) exchange.watch(this.#desk.arrive(exchange));
     });
+  }
+
+  /** The exchange of a request that may go to the desk, or null when it was refused. */
+  #open(
+    req: IncomingMessage,
+    res: ServerResponse,
+    of: {
+      readonly endpoint: Endpoint;
+      readonly holder: KeyHolder;
+      readonly requestId: string;
+      readonly clientRequestId: string;
+      readonly body: Buffer | ErrorCode;
+    },
+  ): HttpExchange | null {
+    const { endpoint, body, clientRequestId } = of;
+    const headers = ["x-request-id", clientRequestId];
+    const refuse = (code: ErrorCode, more: Parameters<typeof sendError>[2] = {}): null => {
+      sendError(res, code, { ...more, headers: [...headers, ...(more.headers ?? [])] });
+      return null;
+    };
+    if (typeof body === "string") return refuse(body, { headers: ["connection", "close"] });
+    if (this.#desk.stopping) return refuse("shutting_down", { retryAfterMs: 1000 });
+    const parsed = parseRequest(endpoint, body);
+    if (!parsed.ok) return refuse(parsed.code, { detail: parsed.detail, param: parsed.param });
+    const job = this.#jobOf(req, parsed.request, { ...of, bodyBytes: body.length });
+    return new HttpExchange({ job, body, value: parsed.request.value, clientRequestId, res });
   }
 
   #jobOf(

@@ -48,6 +48,20 @@ async function codeOf(response: Response): Promise<string> {
   return ((await response.json()) as ErrorBody).error.code;
 }
 
+describe("a mistake of ours at the door", () => {
+  test("is answered with `internal`, tells nothing of itself, and the next request is served", async () => {
+    const { desk, call } = await begin();
+    const chat = { method: "POST", body: JSON.stringify({ model: "m", messages: [{ role: "user", content: "Hi" }] }) };
+    const asAcme = { ...chat, headers: { authorization: "Bearer key-acme" } };
+    desk.isBroken = true;
+    const response = await call("/v1/chat/completions", asAcme);
+    assert.equal(response.status, 500);
+    assert.equal(await codeOf(response), "internal");
+    desk.isBroken = false;
+    assert.notEqual((await call("/healthz")).status, 500);
+  });
+});
+
 describe("routes", () => {
   test("completions are handed to the desk as jobs, with what they ask for", async () => {
     const { desk, post } = await begin();

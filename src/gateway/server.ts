@@ -8,7 +8,7 @@ import type { Endpoint } from "../base/job.ts";
 import type { Desk } from "../ports/desk.ts";
 import { errorEnvelope } from "../wire/error.ts";
 import { identify, type KeyHolder, type KeyRing } from "./access.ts";
-import { type FlatHeaders, sendError, sendJson } from "./answers.ts";
+import { answering, type FlatHeaders, sendError, sendJson } from "./answers.ts";
 import { Door } from "./door.ts";
 
 /** How the gateway serves. */
@@ -62,7 +62,7 @@ export class Gateway {
         this.#answering -= 1;
         if (this.#answering === 0) this.#onQuiet?.();
       });
-      this.#route(req, res);
+      answering(res, () => this.#route(req, res));
     });
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
       refuseBytes(error, { socket: socket as Socket, answer: this.#answers.get(socket) ?? null });

@@ -12,6 +12,8 @@ export class FakeDesk implements Desk {
   storeTrouble: string | null = null;
   stopping = false;
   canRead = true;
+  /** True makes the door stumble over a mistake of ours. */
+  isBroken = false;
   states: BackendView["state"][] = ["up"];
   /** What is done with a request; answers with its model's name unless it is set. */
   onArrive: (exchange: Exchange) => void = (exchange) => {
@@ -53,6 +55,7 @@ export class FakeDesk implements Desk {
   }
 
   mint(): RequestId {
+    if (this.isBroken) throw new TypeError("a mistake of ours");
     this.#minted += 1;
     return `018bcfe5-6800-7000-8000-${String(this.#minted).padStart(12, "0")}`;
   }

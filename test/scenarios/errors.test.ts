@@ -171,7 +171,7 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   upstream_unauthorized: () => asked("error-401"),
   upstream_error: () => streamed("error-first-in-stream"),
   client_gone: { elsewhere: "test/scenarios/openai-sdk.test.ts", because: "nobody is left who could be answered" },
-  internal: { elsewhere: "src/base/errors.ts", because: "it stands for mistakes that are not known" },
+  internal: { elsewhere: "src/gateway/server.test.ts", because: "only a mistake of ours raises it" },
 };
 
 /** Codes that only ever come after content, and so have no status. */

@@ -245,11 +245,14 @@ describe("an engine with one sequence", () => {
 test("a model that cannot be loaded is said in words, and leaves nothing running", async () => {
   const wrongPath = join(dir, "wrong.gguf");
   writeFileSync(wrongPath, "no model");
+  const textPath = join(dir, "text.gguf");
+  writeFileSync(textPath, "GGUF is a file format, and this is not in it.");
   const damagedPath = join(dir, "damaged.gguf");
   writeFileSync(damagedPath, readFileSync(modelPath).subarray(0, 50_000));
   const cases = [
     [join(dir, "missing.gguf"), /There is no model file/],
     [wrongPath, /is not a GGUF file/],
+    [textPath, /begins like a GGUF file but is damaged/],
     [damagedPath, /cannot be loaded/],
   ] as const;
   await Promise.all(

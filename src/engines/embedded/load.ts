@@ -42,21 +42,32 @@ export async function loadEngine(options: ChildOptions): Promise<LoadedEngine> {
   return { info, model, pool, gate: new StepGate(), template };
 }
 
+/** More tensors or metadata entries than any model has. */
+const GGUF_COUNT_MAX = 1_000_000n;
+
 /** llama.cpp's own messages about a wrong path are unclear, so the file is looked at first. */
 function checkFile(path: string): void {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) throw new Error(`There is no model file at ${path}. Check the path.`);
   if (!stat.isFile()) throw new Error(`${path} is not a file. Give the path of a .gguf file.`);
-  const magic = Buffer.alloc(4);
+  const head = Buffer.alloc(24);
   const file = openSync(path, "r");
   try {
-    readSync(file, magic, 0, magic.length, 0);
+    readSync(file, head, 0, head.length, 0);
   } finally {
     closeSync(file);
   }
-  if (magic.toString("latin1") !== "GGUF") {
+  if (head.toString("latin1", 0, 4) !== "GGUF") {
     throw new Error(
       `${path} is not a GGUF file. The embedded engine loads GGUF only; convert the model with llama.cpp's tools.`,
+    );
+  }
+  // The metadata reader believes whatever count stands here and would read on for ever.
+  const version = head.readUInt32LE(4);
+  const counts = [head.readBigUInt64LE(8), head.readBigUInt64LE(16)];
+  if (version < 2 || version > 3 || counts.some((count) => count > GGUF_COUNT_MAX)) {
+    throw new Error(
+      `${path} begins like a GGUF file but is damaged, or of a version other than 2 and 3. Fetch it again.`,
     );
   }
 }
