@@ -18,6 +18,7 @@ import type { Engine, EngineReport } from "../ports/engine.ts";
 import { refuseBind } from "./config/bind.ts";
 import { readSecret } from "./config/secrets.ts";
 import type { AppConfig, EmbeddedEngineConfig, OpenAiEngineConfig } from "./config/types.ts";
+import { showing, type Showing } from "./observe.ts";
 import { Prober } from "./prober.ts";
 import { missingEmbeddedEngine, VERSION } from "./version.ts";
 
@@ -51,30 +52,20 @@ export async function compose(config: AppConfig, options: ServeOptions): Promise
   if (refusal !== null) throw new Error(refusal);
   const keys = keyRing(config, options);
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-  const engines = new Map<BackendId, Engine>();
-  const starts: (() => Promise<void>)[] = [];
-  const llamas: LlamaEngine[] = [];
   const { log } = options;
-  const journal =
-    options.journal === null
-      ? null
-      : new JournalFile(options.journal, (error) => log(`the journal ended: ${error.message}`));
-  const utility = new Utility({ clock: systemClock, engines, journal, countTokens: lazyTokenCounter(), log });
   const observe = (backendId: BackendId, report: EngineReport): void =>
     utility.feed({ kind: "observed", backendId, ...report });
-  for (const engine of config.engines) {
-    if (engine.kind === "openai") {
-      engines.set(engine.backendId, openAiEngine(config, engine, options));
-    } else {
-      const llama = llamaEngine(config, engine, {
-        ...options,
-        onReport: (report) => observe(engine.backendId, report),
-      });
-      engines.set(engine.backendId, llama);
-      llamas.push(llama);
-      starts.push(() => startLlama(llama, engine, log));
-    }
-  }
+  const { engines, llamas } = buildEngines(config, options, observe);
+  const shown = showing(config.telemetry.requestLog, log);
+  const journal = openJournal(options);
+  const utility = new Utility({
+    clock: systemClock,
+    engines,
+    journal,
+    countTokens: lazyTokenCounter(),
+    onReceipt: shown.receipt,
+    log,
+  });
   const store = await openStore(options.dataDir, utility).catch(async (error: unknown) => {
     await journal?.close();
     discard(options.journal);
@@ -85,20 +76,20 @@ export async function compose(config: AppConfig, options: ServeOptions): Promise
   for (const engine of config.engines) {
     if (engine.kind === "embedded") observe(engine.backendId, { state: "starting", models: null, contextTokens: null });
   }
-  const gateway = new Gateway(deskOf(utility), { ...config.server, keys, version: VERSION });
+  const gateway = new Gateway(deskOf(utility, shown), { ...config.server, keys, version: VERSION });
   const port = await listen(gateway, config.server, async () => {
     await utility.close();
     discard(options.journal);
   });
   const prober = new Prober(config, { engines, observe });
   prober.start();
-  const ready = Promise.all(starts.map((start) => start())).then(() => undefined);
+  const ready = Promise.all(llamas.map(({ llama, engine }) => startLlama(llama, engine, log))).then(() => undefined);
   // Whoever holds the promise is told; a rejection nobody waits for must not end the process.
   ready.catch(() => {});
   return {
     url: `http://${hostForUrl(config.server.host)}:${port}`,
     ready,
-    childPids: () => llamas.flatMap((llama) => llama.pid ?? []),
+    childPids: () => llamas.flatMap(({ llama }) => llama.pid ?? []),
     stop: async () => {
       const endMs = performance.now() + config.server.shutdownMs;
       prober.stop();
@@ -108,9 +99,41 @@ export async function compose(config: AppConfig, options: ServeOptions): Promise
       // A slow reader's answer may be complete here and not yet there.
       await gateway.finish(Math.max(endMs - performance.now(), LAST_BYTES_MS));
       await Promise.all([...engines.values()].map((engine) => engine.close()));
+      shown.close();
       return lost;
     },
   };
+}
+
+interface EmbeddedStart {
+  readonly llama: LlamaEngine;
+  readonly engine: EmbeddedEngineConfig;
+}
+
+/** The engines of a configuration; the embedded ones are still to be started. */
+function buildEngines(
+  config: AppConfig,
+  options: ServeOptions,
+  observe: (backendId: BackendId, report: EngineReport) => void,
+): { readonly engines: ReadonlyMap<BackendId, Engine>; readonly llamas: readonly EmbeddedStart[] } {
+  const engines = new Map<BackendId, Engine>();
+  const llamas: EmbeddedStart[] = [];
+  for (const engine of config.engines) {
+    const { backendId } = engine;
+    if (engine.kind === "openai") {
+      engines.set(backendId, openAiEngine(config, engine, options));
+    } else {
+      const llama = llamaEngine(config, engine, { ...options, onReport: (report) => observe(backendId, report) });
+      engines.set(backendId, llama);
+      llamas.push({ llama, engine });
+    }
+  }
+  return { engines, llamas };
+}
+
+function openJournal({ journal, log }: ServeOptions): JournalFile | null {
+  if (journal === null) return null;
+  return new JournalFile(journal, (error) => log(`the journal ended: ${error.message}`));
 }
 
 /** A journal of a start that served nothing would only stand in the next start's way. */
@@ -235,13 +258,15 @@ export function provideTinyModel(config: AppConfig, dataDir: string): void {
   writeTinyModel(path);
 }
 
-function deskOf(utility: Utility): Desk {
+function deskOf(utility: Utility, shown: Showing): Desk {
   const mint = new Mint();
   return {
     arrive: (exchange) => utility.arrive(exchange),
     models: () => utility.kernel.models(),
     backends: () => utility.kernel.backends(),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),
+    metrics: () => shown.metrics({ backends: utility.kernel.backends(), ...utility.kernel.counts() }),
+    refused: shown.refused,
     mint: (wallMs) => mint.requestId(wallMs),
     get storeTrouble() {
       return utility.storeTrouble;

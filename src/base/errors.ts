@@ -93,7 +93,7 @@ export const ERRORS = {
     type: invalid,
     retriable: false,
     message: "There is nothing at this path",
-    remedy: "Use /v1/chat/completions, /v1/completions, /v1/models, /healthz, /readyz or /api/receipts/ID.",
+    remedy: "Use /v1/chat/completions, /v1/completions, /v1/models, /api/receipts/ID, /metrics, /healthz or /readyz.",
   },
   method_not_allowed: {
     status: 405,

@@ -34,6 +34,13 @@ export function answering<T>(res: ServerResponse, work: () => T): T | null {
   }
 }
 
+/** Sends text in Prometheus' exposition format. */
+export function sendText(res: ServerResponse, text: string): void {
+  const length = String(Buffer.byteLength(text));
+  res.writeHead(200, ["content-type", "text/plain; version=0.0.4; charset=utf-8", "content-length", length]);
+  res.end(text);
+}
+
 /** Sends an error of the table; `retryAfterMs` is told in whole seconds, rounded up. */
 export function sendError(
   res: ServerResponse,

@@ -54,6 +54,7 @@ export class Door {
     const { endpoint, body, clientRequestId } = of;
     const headers = ["x-request-id", clientRequestId];
     const refuse = (code: ErrorCode, more: Parameters<typeof sendError>[2] = {}): null => {
+      this.#desk.refused(code);
       sendError(res, code, { ...more, headers: [...headers, ...(more.headers ?? [])] });
       return null;
     };

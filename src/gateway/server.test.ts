@@ -309,3 +309,15 @@ describe("receipts", () => {
     assert.ok(!text.includes("the disk is gone"), "the store's own words are for the log");
   });
 });
+
+describe("/metrics", () => {
+  test("are text for whoever may call, and refusals at the door are counted", async () => {
+    const { desk, call } = await begin({ keys: KEYS });
+    const response = await call("/metrics", { headers: { authorization: "Bearer key-acme" } });
+    assert.equal(response.status, 200);
+    assert.match(response.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
+    assert.equal((await call("/metrics")).status, 401);
+    await call("/v1/completions", { method: "POST", headers: { authorization: "Bearer key-acme" }, body: "{" });
+    assert.deepEqual(desk.refusals, ["missing_key", "invalid_json"]);
+  });
+});

@@ -8,7 +8,7 @@ import type { Endpoint } from "../base/job.ts";
 import type { Desk } from "../ports/desk.ts";
 import { errorEnvelope } from "../wire/error.ts";
 import { identify, type KeyHolder, type KeyRing } from "./access.ts";
-import { answering, type FlatHeaders, sendError, sendJson } from "./answers.ts";
+import { answering, type FlatHeaders, sendError, sendJson, sendText } from "./answers.ts";
 import { Door } from "./door.ts";
 
 /** How the gateway serves. */
@@ -120,6 +120,7 @@ export class Gateway {
     const known =
       path === "/healthz" ||
       path === "/readyz" ||
+      path === "/metrics" ||
       path === "/v1/models" ||
       path.startsWith("/v1/models/") ||
       path.startsWith(RECEIPTS);
@@ -130,13 +131,15 @@ export class Gateway {
     if (path === "/readyz") return this.#ready(res);
     const holder = this.#identify(req, res);
     if (holder === null) return;
-    if (path.startsWith(RECEIPTS)) void this.#receipt(res, path.slice(RECEIPTS.length), holder);
+    if (path === "/metrics") sendText(res, this.#desk.metrics());
+    else if (path.startsWith(RECEIPTS)) void this.#receipt(res, path.slice(RECEIPTS.length), holder);
     else this.#models(res, path.slice("/v1/models".length + 1));
   }
 
   #identify(req: IncomingMessage, res: ServerResponse): KeyHolder | null {
     const holder = identify(req, this.#options.keys);
     if (typeof holder !== "string") return holder;
+    this.#desk.refused(holder);
     refuse(req, res, { code: holder, headers: holder.endsWith("_key") ? ["www-authenticate", "Bearer"] : [] });
     return null;
   }

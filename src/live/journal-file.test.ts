@@ -19,7 +19,14 @@ function runOver(journal: JournalFile, requests: number): Utility {
   const config = configOf([{ id: "a", maxConcurrent: 2 }, { id: "b" }]);
   const engines = new Map(config.backends.map(({ id }) => [id, new FakeEngine()]));
   const store = new FakeStore();
-  const utility = new Utility({ clock: systemClock, engines, journal, countTokens: () => 1, log: () => {} });
+  const utility = new Utility({
+    clock: systemClock,
+    engines,
+    journal,
+    countTokens: () => 1,
+    onReceipt: () => {},
+    log: () => {},
+  });
   store.listen(utility);
   utility.start(config, { store, seed: "seed" });
   const failure = {

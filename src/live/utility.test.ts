@@ -64,6 +64,7 @@ function begin(config = configOf([{ id: "a" }, { id: "b" }])) {
       counted.push(text);
       return text.split(" ").length;
     },
+    onReceipt: () => {},
     log: (line) => lines.push(line),
   });
   store.listen(utility);

@@ -2,6 +2,7 @@ import { present, unreachable } from "../base/assert.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
 import { UNKNOWN_USAGE, type Usage } from "../base/job.ts";
+import type { Receipt } from "../base/receipt.ts";
 import type { Answer, Command, Send } from "../kernel/command.ts";
 import type { KernelConfig } from "../kernel/config.ts";
 import type { Event } from "../kernel/event.ts";
@@ -19,6 +20,8 @@ export interface UtilityParts {
   readonly engines: ReadonlyMap<BackendId, Engine>;
   readonly journal: Journal | null;
   readonly countTokens: CountTokens;
+  /** Hears of each receipt as it is made, before it is durable: metrics and the request log. */
+  readonly onReceipt: (receipt: Receipt) => void;
   /** Says that something went wrong which no answer tells; never a body, never a key. */
   readonly log: (line: string) => void;
 }
@@ -173,6 +176,7 @@ export class Utility implements Admission, StoreListener {
       case "append":
         // The last thing that happens to a request: a client that left was never answered.
         this.#land(command.requestId);
+        this.#parts.onReceipt(command.receipt);
         return present(this.#store, "started").append(command.requestId, command.receipt);
       case "post":
         return present(this.#store, "started").post(command.posting);

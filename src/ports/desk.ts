@@ -1,3 +1,4 @@
+import type { ErrorCode } from "../base/errors.ts";
 import type { RequestId } from "../base/ids.ts";
 import type { BackendView, ModelView } from "../kernel/view.ts";
 import type { Admission } from "./exchange.ts";
@@ -9,6 +10,10 @@ export interface Desk extends Admission {
   backends(): readonly BackendView[];
   /** A settled receipt, `pending` while its commit has not returned, or null when this tenant has none. Rejects when the store cannot read. */
   receipt(receiptId: RequestId, tenant: string): Promise<StoredReceipt | "pending" | null>;
+  /** The metrics in Prometheus' text format. */
+  metrics(): string;
+  /** A request was refused before it became an exchange. */
+  refused(code: ErrorCode): void;
   /** What is wrong with the store, or null. */
   readonly storeTrouble: string | null;
   /** True once it takes no more requests. */

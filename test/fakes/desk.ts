@@ -1,3 +1,4 @@
+import type { ErrorCode } from "../../src/base/errors.ts";
 import type { RequestId } from "../../src/base/ids.ts";
 import type { BackendView, ModelView } from "../../src/kernel/view.ts";
 import type { Desk } from "../../src/ports/desk.ts";
@@ -11,6 +12,7 @@ export class FakeDesk implements Desk {
   readonly receipts = new Map<RequestId, StoredReceipt | "pending">();
   storeTrouble: string | null = null;
   stopping = false;
+  readonly refusals: ErrorCode[] = [];
   canRead = true;
   /** True makes the door stumble over a mistake of ours. */
   isBroken = false;
@@ -52,6 +54,14 @@ export class FakeDesk implements Desk {
     const found = this.receipts.get(receiptId) ?? null;
     const isTheirs = found === null || found === "pending" || found.receipt.principal.tenant === tenant;
     return isTheirs ? found : null;
+  }
+
+  metrics(): string {
+    return "# no metrics\n";
+  }
+
+  refused(code: ErrorCode): void {
+    this.refusals.push(code);
   }
 
   mint(): RequestId {

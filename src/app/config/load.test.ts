@@ -78,7 +78,7 @@ test("without a file there is one embedded backend with the tiny model, on loopb
   assert.deepEqual(config.kernel.cooldown, { firstMs: 1000, maxMs: 30000 });
   assert.deepEqual(Object.keys(config.kernel.classes), ["standard", "interactive", "batch"]);
   assert.deepEqual(config.kernel.classes["batch"], { ttftMs: null, tpotMs: null, e2eMs: null });
-  assert.deepEqual(config.telemetry, { probeIntervalMs: 30000 });
+  assert.deepEqual(config.telemetry, { probeIntervalMs: 30000, requestLog: "none" });
   assert.deepEqual(config.tenants, []);
 });
 

@@ -41,8 +41,12 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
     },
     engines: backends.map(([id, backend]) => resolveEngine(id, backend, from)),
     tenants: Object.entries(parsed.tenants).map(([id, tenant]) => resolveTenant(id, tenant, from)),
-    telemetry: parsed.telemetry,
+    telemetry: { ...parsed.telemetry, requestLog: resolveLog(parsed.telemetry.requestLog, from) },
   };
+}
+
+function resolveLog(target: string, from: string): string {
+  return target === "none" || target === "stdout" ? target : resolve(from, target);
 }
 
 function resolveSites(sites: ParsedConfig["sites"]): SiteConfig[] {

@@ -229,9 +229,14 @@ export const configSchema = z
     telemetry: z
       .strictObject({
         probeIntervalMs: milliseconds(30_000, "Between two questions to a backend which models it has."),
+        requestLog: z
+          .string()
+          .min(1)
+          .default("none")
+          .describe("One JSON line a request, never a body or a key: `none`, `stdout`, or a file that is appended to."),
       })
       .prefault({})
-      .describe("What is observed of backends."),
+      .describe("What is observed and shown."),
   })
   .meta({
     title: "Baseload configuration",

@@ -67,5 +67,7 @@ export interface AppConfig {
   readonly telemetry: {
     /** Between two probes of a backend whose models are discovered. */
     readonly probeIntervalMs: number;
+    /** `none`, `stdout`, or the absolute path of a file. */
+    readonly requestLog: string;
   };
 }
