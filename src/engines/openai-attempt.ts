@@ -46,9 +46,17 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
     this.#watchdog = new Watchdog(order.watch, (code) => this.#expire(code));
   }
 
+  made(): Made {
+    return { reported: this.#reported, outputText: this.#text, contentPieces: this.#pieces };
+  }
+
   abort(): Made {
     this.#close();
-    return this.#made();
+    return this.made();
+  }
+
+  limit(withinMs: number): void {
+    this.#watchdog.limit(withinMs);
   }
 
   resume(): void {
@@ -101,10 +109,6 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
     else this.#fail(code, "the watch's time ran out");
   }
 
-  #made(): Made {
-    return { reported: this.#reported, outputText: this.#text, contentPieces: this.#pieces };
-  }
-
   /** Ends the upstream's side and this attempt's part in it. */
   #close(): void {
     this.#mode = "over";
@@ -120,7 +124,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
       code,
       status,
       retryAfterMs: retryAfterMs(this.#headers["retry-after"], Date.now()),
-      made: this.#made(),
+      made: this.made(),
       relay,
       detail,
     });
@@ -128,7 +132,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
 
   #finish(): void {
     this.#mode = "over";
-    this.#sink.finished({ status: this.#status, finishReason: this.#finishReason, made: this.#made() });
+    this.#sink.finished({ status: this.#status, finishReason: this.#finishReason, made: this.made() });
   }
 
   #gather(chunk: Buffer, limitBytes: number): void {

@@ -20,6 +20,7 @@ export class Watchdog {
   readonly #startMs: number;
   #stage: Stage = "connect";
   #lastMs: number;
+  #totalDeadlineAtMs: number;
   #paused = false;
   #timer: NodeJS.Timeout | null = null;
   #armedForMs = Number.POSITIVE_INFINITY;
@@ -29,6 +30,7 @@ export class Watchdog {
     this.#onExpire = onExpire;
     this.#startMs = performance.now();
     this.#lastMs = this.#startMs;
+    this.#totalDeadlineAtMs = this.#startMs + watch.totalMs;
     this.#arm();
   }
 
@@ -61,6 +63,12 @@ export class Watchdog {
     if (this.#deadlineMs() < this.#armedForMs) this.#arm();
   }
 
+  /** Brings the total's end nearer: at most this long from now. */
+  limit(withinMs: number): void {
+    this.#totalDeadlineAtMs = Math.min(this.#totalDeadlineAtMs, performance.now() + withinMs);
+    if (this.#stage !== "over" && this.#deadlineMs() < this.#armedForMs) this.#arm();
+  }
+
   stop(): void {
     this.#stage = "over";
     if (this.#timer !== null) clearTimeout(this.#timer);
@@ -73,12 +81,8 @@ export class Watchdog {
     if (this.#deadlineMs() < this.#armedForMs) this.#arm();
   }
 
-  #totalDeadlineMs(): number {
-    return this.#startMs + this.#watch.totalMs;
-  }
-
   #deadlineMs(): number {
-    return Math.min(this.#totalDeadlineMs(), this.#stageDeadlineMs());
+    return Math.min(this.#totalDeadlineAtMs, this.#stageDeadlineMs());
   }
 
   #stageDeadlineMs(): number {
@@ -110,7 +114,7 @@ export class Watchdog {
       this.#arm();
       return;
     }
-    const code = nowMs + 1 >= this.#totalDeadlineMs() ? "upstream_total_timeout" : CODES[this.#stage];
+    const code = nowMs + 1 >= this.#totalDeadlineAtMs ? "upstream_total_timeout" : CODES[this.#stage];
     this.stop();
     this.#onExpire(code);
   }

@@ -30,6 +30,8 @@ export class HttpExchange implements Exchange {
   #held: Buffer[] = [];
   #committed = false;
   #ended = false;
+  /** The client left before the end. */
+  #left = false;
 
   constructor(parts: ExchangeParts) {
     this.job = parts.job;
@@ -41,11 +43,9 @@ export class HttpExchange implements Exchange {
 
   /** Tells the owner of the client from now on. */
   watch(owner: ExchangeOwner): void {
-    if (this.#res.destroyed && !this.#ended) return owner.gone();
+    if (this.#res.destroyed) return this.#leave(owner);
     this.#res.on("drain", () => owner.drained());
-    this.#res.on("close", () => {
-      if (!this.#ended) owner.gone();
-    });
+    this.#res.on("close", () => this.#leave(owner));
   }
 
   promptText(): string {
@@ -53,7 +53,7 @@ export class HttpExchange implements Exchange {
   }
 
   write(chunk: Buffer): boolean {
-    if (this.#ended) return true;
+    if (this.#ended || this.#left) return true;
     if (this.#committed && this.job.stream) return this.#res.write(chunk);
     this.#held.push(chunk);
     return true;
@@ -109,6 +109,13 @@ export class HttpExchange implements Exchange {
     }
     for (const [name, value] of Object.entries(relay.headers)) headers.push(name, value);
     sendJson(this.#res, relay.status, { value: relayedEnvelope(relay.status, relay.body), headers });
+  }
+
+  #leave(owner: ExchangeOwner): void {
+    if (this.#ended || this.#left) return;
+    this.#left = true;
+    this.#held = [];
+    owner.gone();
   }
 
   #takeHeld(): Buffer {

@@ -152,3 +152,29 @@ test("a receipt is posted once it is durable, by its leaf index, and forgotten w
   driver.step({ kind: "stored", requestIds: ["1", "2"] });
   assert.throws(() => driver.step({ kind: "stored", requestIds: ["1"] }), /was not waiting/);
 });
+
+test("where the backend drains, an attempt whose client left runs on unanswered, and its true usage is on the receipt", () => {
+  const driver = new Driver(configOf([backendOf("a", { drainMs: 700 })]));
+  driver.arrive("1");
+  const limited = driver.cancel("1", 1, reported(3, 1));
+  assert.deepEqual(limited, [{ kind: "abort", requestId: "1", attempt: 1, withinMs: 700 }]);
+  assert.equal(kinds(driver.arrive("2")), "wake", "its slot is still taken");
+  assert.equal(kinds(driver.first("1")), "", "there is nobody to commit to");
+  assert.equal(kinds(driver.finish("1", reported(3, 9))), "append send");
+  const receipt = driver.receipts.get("1");
+  assert.deepEqual([receipt?.outcome, receipt?.code, receipt?.tokens.output.value], ["cancelled", "client_gone", 9]);
+  assert.equal(receipt?.attempts[0]?.result, "completed");
+});
+
+test("a draining attempt that fails is not tried elsewhere, and one that the stop finds is ended without an answer", () => {
+  const driver = new Driver(configOf([backendOf("a", { drainMs: 700 }), backendOf("b", { drainMs: 700 })]));
+  driver.arrive("1");
+  driver.cancel("1", 1);
+  assert.equal(kinds(driver.fail("1", { code: "upstream_total_timeout" })), "append");
+  assert.equal(driver.receipts.get("1")?.attempts[0]?.result, "upstream_total_timeout");
+  driver.arrive("2");
+  driver.cancel("2", 1);
+  const stop = { kind: "cancelled", requestId: "2", attempt: 1, code: "shutting_down", usage: UNKNOWN_USAGE } as const;
+  assert.equal(kinds(driver.step(stop)), "abort append");
+  assert.equal(driver.receipts.get("2")?.code, "client_gone");
+});

@@ -7,7 +7,7 @@ import { blamesBackend, coolDownMs, mayFallBack } from "../dispatch/retry.ts";
 import { drainQueue, place, refuse } from "./admission.ts";
 import type { Command } from "./command.ts";
 import type { Cancelled, Failed, Finished, First, Progress } from "./event.ts";
-import { settle } from "./settle.ts";
+import { type End, settle } from "./settle.ts";
 import type { BackendState, OpenRequest, State } from "./state.ts";
 
 /** The open request whose attempt in flight this is, or null when the event is stale. */
@@ -24,7 +24,7 @@ export function onFirst(state: State, nowUs: number, io: { readonly event: First
   if (request === null || request.phase !== "sent") return;
   request.phase = "streaming";
   request.firstUs = nowUs;
-  io.out.push({ kind: "commit", requestId, attempt });
+  if (!request.isLeft) io.out.push({ kind: "commit", requestId, attempt });
 }
 
 /** Tokens made so far. */
@@ -46,6 +46,10 @@ export function onFinished(
   const backend = leave(state, request, { nowUs, result: "completed", status: event.status });
   backend.failuresInRow = 0;
   backend.coolUntilUs = 0;
+  if (request.isLeft) {
+    settleLeft(state, request, { nowUs, out, code: null, finishReason: event.finishReason, usage: event.usage });
+    return;
+  }
   if (request.phase === "sent") out.push({ kind: "commit", requestId, attempt });
   out.push({ kind: "answer", requestId, attempt, result: { ok: true } });
   settle(state, request, {
@@ -69,6 +73,10 @@ export function onFailed(state: State, nowUs: number, io: { readonly event: Fail
     backend.failuresInRow += 1;
     const coolMs = coolDownMs(backend.failuresInRow, event.retryAfterMs, state.config.cooldown);
     backend.coolUntilUs = nowUs + Math.round(coolMs * 1000);
+  }
+  if (request.isLeft) {
+    settleLeft(state, request, { nowUs, out, code: event.code, finishReason: null, usage: event.usage });
+    return;
   }
   request.lastFailure = { code: event.code, status: event.status, retryAfterMs: event.retryAfterMs };
   if (request.phase === "streaming") {
@@ -96,39 +104,53 @@ function endWithError(
   settle(state, request, { nowUs: io.nowUs, out: io.out, outcome: "failed", code, finishReason: null, usage });
 }
 
-/** The client left or the server stops: the attempt in flight is aborted, and what it made is on the receipt. */
+/**
+ * The client left or the server stops: the attempt in flight is aborted, and what it made is on the receipt. Where the
+ * backend drains, an attempt whose client left runs on for a bounded time, and its true usage is on the receipt.
+ */
 export function onCancelled(
   state: State,
   nowUs: number,
   io: { readonly event: Cancelled; readonly out: Command[] },
 ): void {
   const { event, out } = io;
-  const request = state.open.get(event.requestId);
+  const { requestId } = event;
+  const request = state.open.get(requestId);
   if (request === undefined) return;
   if (request.phase === "queued") {
-    state.queue.delete(event.requestId);
+    state.queue.delete(requestId);
   } else {
     assert(request.attempt === event.attempt, `cancelled names attempt ${event.attempt}, not ${request.attempt}`);
+    const { attempt } = request;
+    const drainMs = event.code === "client_gone" ? drainMsOf(state, request) : null;
+    if (drainMs !== null) {
+      assert(!request.isLeft, `the client of ${requestId} left twice`);
+      request.isLeft = true;
+      out.push({ kind: "abort", requestId, attempt, withinMs: drainMs });
+      return;
+    }
     leave(state, request, { nowUs, result: "cancelled", status: null });
-    out.push({ kind: "abort", requestId: event.requestId, attempt: request.attempt });
+    out.push({ kind: "abort", requestId, attempt, withinMs: 0 });
   }
-  if (event.code === "shutting_down") {
+  if (event.code === "shutting_down" && !request.isLeft) {
     out.push({
       kind: "answer",
-      requestId: event.requestId,
+      requestId,
       attempt: request.attempt,
       result: { ok: false, code: event.code, relay: false, retryAfterMs: null, detail: null },
     });
   }
-  settle(state, request, {
-    nowUs,
-    out,
-    outcome: "cancelled",
-    code: event.code,
-    finishReason: null,
-    usage: event.usage,
-  });
-  drainQueue(state, nowUs, out);
+  settleLeft(state, request, { nowUs, out, code: event.code, finishReason: null, usage: event.usage });
+}
+
+function drainMsOf(state: State, request: OpenRequest): number | null {
+  return present(state.backends.get(present(request.backendId, "sent somewhere")), "its backend exists").config.drainMs;
+}
+
+/** Closes a request that has no client any more. */
+function settleLeft(state: State, request: OpenRequest, end: Omit<End, "outcome">): void {
+  settle(state, request, { ...end, outcome: "cancelled", code: request.isLeft ? "client_gone" : end.code });
+  drainQueue(state, end.nowUs, end.out);
 }
 
 /** Takes the attempt off its backend and adds what it used there to the request. */

@@ -23,11 +23,13 @@ export interface Edits {
   readonly forceUsage: boolean;
 }
 
-/** Stop an attempt upstream at once. */
+/** Stop an attempt upstream: at once, or when it has not ended by itself within this time. */
 export interface Abort {
   readonly kind: "abort";
   readonly requestId: RequestId;
   readonly attempt: number;
+  /** 0 is at once. */
+  readonly withinMs: number;
 }
 
 /** Release status and headers to the client; what came so far and what comes follows. */

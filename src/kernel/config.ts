@@ -45,6 +45,8 @@ export interface BackendConfig {
   /** Declared draw in watts while busy, or null. */
   readonly watts: number | null;
   readonly price: Price | null;
+  /** How long an attempt may run on after its client left, so that its true usage is learned; null ends it at once. */
+  readonly drainMs: number | null;
   readonly watch: Watch;
 }
 

@@ -64,7 +64,7 @@ export interface Failed {
   readonly usage: Usage;
 }
 
-/** The client left, or the server stops. `attempt` is the one in flight, 0 when none was sent. */
+/** The client left, or the server stops. `attempt` is the one in flight, 0 when none was sent; it still runs. */
 export interface Cancelled {
   readonly kind: "cancelled";
   readonly requestId: RequestId;

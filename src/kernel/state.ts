@@ -33,6 +33,8 @@ export interface OpenRequest {
   readonly arrivedUs: number;
   readonly arrivedWallMs: number;
   phase: "queued" | "sent" | "streaming";
+  /** True once the client left and the attempt in flight runs on for its usage alone. */
+  isLeft: boolean;
   /** Number of the latest send, 0 before the first. */
   attempt: number;
   backendId: BackendId | null;

@@ -3,7 +3,7 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
 import { UNKNOWN_USAGE, type Usage } from "../base/job.ts";
 import type { Receipt } from "../base/receipt.ts";
-import type { Answer, Command, Send } from "../kernel/command.ts";
+import type { Abort, Answer, Command, Send } from "../kernel/command.ts";
 import type { KernelConfig } from "../kernel/config.ts";
 import type { Event } from "../kernel/event.ts";
 import { Kernel } from "../kernel/kernel.ts";
@@ -166,7 +166,7 @@ export class Utility implements Admission, StoreListener {
       case "send":
         return this.#send(command);
       case "abort":
-        return void this.#flights.get(command.requestId)?.call?.abort();
+        return this.#abort(command);
       case "commit":
         return this.#flights.get(command.requestId)?.exchange.commit();
       case "answer":
@@ -247,6 +247,18 @@ export class Utility implements Admission, StoreListener {
     this.feed({ kind: "failed", requestId, attempt, code, status, retryAfterMs, usage });
   }
 
+  #abort({ requestId, withinMs }: Abort): void {
+    const call = this.#flights.get(requestId)?.call;
+    if (call === undefined || call === null) return;
+    if (withinMs === 0) {
+      call.abort();
+      return;
+    }
+    call.limit(withinMs);
+    // It may have been paused for a client that reads no more.
+    call.resume();
+  }
+
   #answer({ requestId, result }: Answer): void {
     const flight = this.#flights.get(requestId);
     if (flight === undefined) return;
@@ -295,8 +307,7 @@ export class Utility implements Admission, StoreListener {
   #cancel(requestId: RequestId, code: Extract<ErrorCode, "client_gone" | "shutting_down">): void {
     const flight = this.#flights.get(requestId);
     if (flight === undefined) return;
-    // The call is ended before the kernel hears of it, because what it made is part of the event.
-    const made = flight.call?.abort() ?? null;
+    const made = flight.call?.made() ?? null;
     const usage = made === null ? UNKNOWN_USAGE : this.#usageOf(flight, made);
     this.feed({ kind: "cancelled", requestId, attempt: flight.attempt, code, usage });
   }

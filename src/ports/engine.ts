@@ -70,8 +70,12 @@ export interface EngineSink {
 
 /** A running attempt. */
 export interface EngineCall {
+  /** What was made so far. */
+  made(): Made;
   /** Ends the attempt upstream at once; the sink hears nothing more. Returns what was made. */
   abort(): Made;
+  /** Gives the attempt at most this long from now; then it fails with `upstream_total_timeout`. */
+  limit(withinMs: number): void;
   /** The client reads again. */
   resume(): void;
 }

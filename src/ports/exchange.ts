@@ -13,7 +13,8 @@ export interface ExchangeFailure {
 
 /**
  * One client's request and its answer. Contract: bytes written before `commit` are held; `discard` drops them; `commit`
- * releases status 200 and what was held; then `end` or `fail`, once. `fail` before a commit is a whole error answer, after
+ * releases status 200 and what was held; then `end` or `fail`, once. What is written after the client left is
+ * dropped, and never asks for a pause. `fail` before a commit is a whole error answer, after
  * it one error event and no `[DONE]`.
  */
 export interface Exchange {

@@ -30,6 +30,7 @@ export function backendOf(id: BackendId, given: Partial<BackendConfig> = {}): Ba
     contextTokens: null,
     watts: null,
     price: null,
+    drainMs: null,
     watch: {
       connectMs: 100,
       headersMs: 200,

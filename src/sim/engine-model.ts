@@ -81,13 +81,19 @@ export class EngineModel {
     this.#begin(attempt);
   }
 
-  /** Ends an attempt at once, if it runs; returns what it had made. A late event of it may still come. */
-  abort(requestId: RequestId): Usage {
+  /** What the attempt that runs for this request has made. */
+  made(requestId: RequestId): Usage {
     const attempt = this.#running.get(requestId);
-    if (attempt === undefined) return UNKNOWN_USAGE;
-    const usage = this.#usageOf(attempt);
-    this.#end(attempt);
-    return usage;
+    return attempt === undefined ? UNKNOWN_USAGE : this.#usageOf(attempt);
+  }
+
+  /** Ends an attempt, if it runs: at once, or when it has not ended within this time. A late event of it may still come. */
+  abort(requestId: RequestId, withinMs: number): void {
+    const attempt = this.#running.get(requestId);
+    if (attempt === undefined) return;
+    if (withinMs === 0) return this.#end(attempt);
+    const failure: Failure = { code: "upstream_total_timeout", status: null, retryAfterMs: null };
+    this.#at(attempt, this.#parts.host.nowUs + withinMs * 1000, () => this.#fail(attempt, failure));
   }
 
   /** Every attempt breaks; until `start` connections are refused. */

@@ -98,6 +98,7 @@ function drawBackend(
     contextTokens: chance.odds(1, 2) ? chance.pick([2_048, 8_192, 131_072]) : null,
     watts: chance.odds(3, 4) ? chance.integer(1, 10_000) : null,
     price: chance.odds(1, 2) ? drawPrice(chance) : null,
+    drainMs: chance.odds(1, 3) ? chance.integer(10, 5_000) : null,
     watch: {
       connectMs: chance.integer(100, 500),
       headersMs: chance.integer(500, 5_000),

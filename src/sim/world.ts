@@ -179,13 +179,18 @@ export class World implements Host {
     const chance = this.#clients;
     const patienceUs = chance.integer(0, chance.pick([10_000, 300_000, 5_000_000]));
     const code = chance.odds(9, 10) ? "client_gone" : "shutting_down";
-    this.after(patienceUs, () => {
-      const flight = this.#flights.get(requestId);
-      if (flight === undefined) return;
-      // Like the live shell: the call is ended first, because what it made is part of the event.
-      const usage = flight.sent === null ? UNKNOWN_USAGE : this.#engineOf(flight.sent.backendId).abort(requestId);
-      this.feed({ kind: "cancelled", requestId, attempt: flight.sent?.attempt ?? 0, code, usage });
-    });
+    this.after(patienceUs, () => this.#leave(requestId, code));
+    // The server may stop while an attempt whose client left runs on.
+    if (code === "client_gone" && chance.odds(1, 10)) {
+      this.after(patienceUs + chance.integer(0, 1_000_000), () => this.#leave(requestId, "shutting_down"));
+    }
+  }
+
+  #leave(requestId: RequestId, code: "client_gone" | "shutting_down"): void {
+    const flight = this.#flights.get(requestId);
+    if (flight === undefined) return;
+    const usage = flight.sent === null ? UNKNOWN_USAGE : this.#engineOf(flight.sent.backendId).made(requestId);
+    this.feed({ kind: "cancelled", requestId, attempt: flight.sent?.attempt ?? 0, code, usage });
   }
 
   #disturb(): void {
@@ -259,7 +264,7 @@ export class World implements Host {
         return this.#send(command);
       case "abort": {
         const sent = this.#flights.get(command.requestId)?.sent ?? null;
-        if (sent !== null) this.#engineOf(sent.backendId).abort(command.requestId);
+        if (sent !== null) this.#engineOf(sent.backendId).abort(command.requestId, command.withinMs);
         return;
       }
       case "wake": {

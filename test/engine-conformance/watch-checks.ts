@@ -60,6 +60,22 @@ export function watchChecks({ options, subject, on }: Checks): void {
     call.abort();
   });
 
+  on(
+    "endless",
+    "an attempt that is given less time fails then as upstream_total_timeout, with what it made",
+    async (ask) => {
+      const { sink, call, order } = send(subject().engine, ask);
+      await sink.seen("first");
+      call.limit(100);
+      call.limit(60_000);
+      const { code, made } = await sink.failure();
+      assert.equal(code, "upstream_total_timeout");
+      assert.deepEqual(call.made(), made);
+      assert.ok(made.outputText.length > 0);
+      await until("the upstream is told", async () => !(await subject().isBusyUpstream(order.clientRequestId)));
+    },
+  );
+
   const { unconnectable } = options;
   if (isSkip(unconnectable)) {
     test("connectMs: a connection that never stands", { skip: unconnectable.skip }, () => {});

@@ -26,6 +26,7 @@ export function configOf(
       contextTokens: null,
       watts: null,
       price: null,
+      drainMs: null,
       watch: {
         connectMs: 1000,
         headersMs: 1000,

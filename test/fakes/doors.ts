@@ -14,6 +14,8 @@ export interface FakeSend {
   readonly order: SendOrder;
   readonly sink: EngineSink;
   aborted: number;
+  /** The limits it was given, in milliseconds. */
+  readonly limits: number[];
   resumed: number;
 }
 
@@ -26,10 +28,12 @@ export class FakeEngine implements Engine {
   onSend: (send: FakeSend) => void = () => {};
 
   send(order: SendOrder, sink: EngineSink): EngineCall {
-    const send: FakeSend = { order, sink, aborted: 0, resumed: 0 };
+    const send: FakeSend = { order, sink, aborted: 0, limits: [], resumed: 0 };
     this.sends.push(send);
     this.onSend(send);
     return {
+      made: () => this.made,
+      limit: (withinMs) => void send.limits.push(withinMs),
       abort: () => {
         send.aborted += 1;
         return this.made;

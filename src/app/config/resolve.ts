@@ -74,6 +74,7 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
     contextTokens: backend.contextTokens ?? null,
     watts: backend.watts ?? null,
     price: backend.price === undefined ? null : resolvePrice(backend.price),
+    drainMs: backend.onDisconnect === "drain" ? backend.drainMs : null,
     watch: backend.watch,
   };
 }

@@ -114,6 +114,13 @@ const common = {
     .describe(
       "What its tokens cost, unless the backend reports a cost. Absent: the electricity where watts and its price are known, else unknown.",
     ),
+  onDisconnect: z
+    .enum(["cancel", "drain"])
+    .default("cancel")
+    .describe(
+      "When a client leaves: cancel ends the attempt at once; drain lets it run on for at most drainMs, for backends that bill in full anyway, so that its true usage is known.",
+    ),
+  drainMs: milliseconds(30_000, "How long an attempt whose client left may run on, with onDisconnect: drain."),
   watch: watch.prefault({}).describe("How long each stage of an answer may take before the attempt counts as failed."),
 };
 

@@ -42,7 +42,7 @@ export class LifeChecker implements Checker {
     for (const requestId of touched) {
       const seen = this.#runs.open.get(requestId);
       if (seen === undefined) continue;
-      const isOver = seen.answered !== null || seen.cancelled === "client_gone";
+      const isOver = seen.answered !== null || isLeft(seen);
       holds(isOver === seen.appended, "settled-once", () =>
         isOver ? `${requestId} ended without a receipt` : `${requestId} has a receipt but is open`,
       );
@@ -54,15 +54,16 @@ export class LifeChecker implements Checker {
   #checkDuties({ event, ended, subject }: Moment): void {
     if (subject === null) return;
     const { requestId } = subject.job;
-    if (event.kind === "first" && subject.first) {
+    if (event.kind === "first" && subject.first && subject.cancelled === null) {
       holds(subject.committed, "commit-once", () => `${requestId} has content but its headers were held back`);
     }
-    if (event.kind === "finished" && ended !== null) {
+    if (event.kind === "finished" && ended !== null && subject.cancelled === null) {
       holds(subject.answered === "ok", "answered-once", () => `${requestId} finished but was not answered`);
     }
     if (event.kind === "cancelled") {
-      holds(ended === null || this.#aborted === requestId, "abort-running", () => `${requestId} runs on unheard`);
-      const owed = event.code === "shutting_down";
+      const isIdle = ended === null && subject.running === null;
+      holds(isIdle || this.#aborted === requestId, "abort-running", () => `${requestId} runs on unheard`);
+      const owed = subject.cancelled === "shutting_down";
       holds(!owed || subject.answered === "error", "answered-once", () => `${requestId} was not told of the stop`);
     }
   }
@@ -96,8 +97,11 @@ export class LifeChecker implements Checker {
     holds(!seen.tried.includes(backendId), "attempts", () => `${requestId} is sent to ${backendId} again`);
   }
 
-  #onAbort({ ended }: Moment, { requestId, attempt }: Abort): void {
-    const isIts = ended !== null && ended.requestId === requestId && ended.attempt === attempt;
+  #onAbort({ ended, subject }: Moment, { requestId, attempt, withinMs }: Abort): void {
+    // What runs on is still running; what is ended at once was ended by the event.
+    const drainMs = subject === null ? null : this.#runs.drainMsOf(subject);
+    const its = withinMs > 0 ? (subject?.running ?? null) : ended;
+    const isIts = its !== null && its.requestId === requestId && its.attempt === attempt && withinMs === (drainMs ?? 0);
     holds(isIts && this.#aborted === null, "abort-running", () => `attempt ${attempt} of ${requestId} does not run`);
     this.#aborted = requestId;
   }
@@ -122,7 +126,7 @@ export class LifeChecker implements Checker {
 
   #onAppend(seen: Seen, { requestId, receipt }: Append): void {
     holds(!seen.appended, "settled-once", () => `${requestId} has two receipts`);
-    const isOver = seen.answered !== null || seen.cancelled === "client_gone";
+    const isOver = seen.answered !== null || isLeft(seen);
     holds(isOver, "answered-once", () => `${requestId} is settled but its client was not answered`);
     const outcome = seen.cancelled !== null ? "cancelled" : seen.answered === "ok" ? "completed" : "failed";
     holds(
@@ -138,4 +142,9 @@ export class LifeChecker implements Checker {
       () => `${requestId} was at ${seen.tried.join()}, not at ${tried}`,
     );
   }
+}
+
+/** Whether the client left and nothing runs on for it. */
+function isLeft(seen: Seen): boolean {
+  return seen.cancelled === "client_gone" && seen.running === null;
 }

@@ -16,7 +16,7 @@ export interface Seen {
   first: boolean;
   committed: boolean;
   answered: "ok" | "error" | null;
-  /** The client left or the server stopped. */
+  /** Why nobody waits for it any more: the client left, or the server stopped; the first of the two. */
   cancelled: "client_gone" | "shutting_down" | null;
   appended: boolean;
 }
@@ -48,17 +48,29 @@ export interface Checker {
  */
 export class Runs {
   readonly open = new Map<RequestId, Seen>();
+  /** For each backend that lets attempts run on after their client left, how long, by its latest configuration. */
+  readonly #drainMs = new Map<BackendId, number | null>();
+
+  /** How long the attempt that runs may go on once its client leaves, or null when it may not. */
+  drainMsOf(seen: Seen): number | null {
+    return seen.running === null ? null : (this.#drainMs.get(seen.running.backendId) ?? null);
+  }
 
   /** The moment of an event, before it is taken in. */
   moment(nowUs: number, event: Event): Moment {
     if (!("requestId" in event)) return { nowUs, event, ended: null, subject: null };
     const subject = this.open.get(event.requestId) ?? null;
     const isCurrent = subject !== null && subject.running !== null && subject.running.attempt === event.attempt;
-    const ends = event.kind === "finished" || event.kind === "failed" || event.kind === "cancelled";
+    const isLeft = event.kind === "cancelled" && event.code === "client_gone" && subject !== null;
+    const runsOn = isLeft && this.drainMsOf(subject) !== null;
+    const ends = event.kind === "finished" || event.kind === "failed" || (event.kind === "cancelled" && !runsOn);
     return { nowUs, event, ended: ends && isCurrent ? subject.running : null, subject };
   }
 
   takeEvent({ nowUs, event, ended, subject }: Moment): void {
+    if (event.kind === "configured") {
+      for (const { id, drainMs } of event.config.backends) this.#drainMs.set(id, drainMs);
+    }
     if (event.kind === "arrived") {
       this.open.set(event.job.requestId, {
         job: event.job,
@@ -75,7 +87,7 @@ export class Runs {
     }
     if (subject === null) return;
     if (ended !== null) subject.running = null;
-    if (event.kind === "cancelled") subject.cancelled = event.code;
+    if (event.kind === "cancelled") subject.cancelled ??= event.code;
     if (event.kind === "first" && subject.running?.attempt === event.attempt) subject.first = true;
   }
 
