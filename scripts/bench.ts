@@ -66,7 +66,7 @@ async function bench(options: BenchOptions): Promise<number> {
   let targets: readonly Target[] = [];
   try {
     const { port } = await nextMessage<{ readonly port: number }>(upstream);
-    targets = await startAll(options.only, { dir, upstreamPort: port });
+    targets = await startAll(options.only, { dir, upstreamPort: port, nodeFlags: options.nodeFlags });
     const measured = await measureAll(targets, options, load);
     const rows = summarise(measured);
     process.stdout.write(options.json ? `${JSON.stringify({ pinned: CAN_PIN, rows, measured })}\n` : table(rows));

@@ -1,7 +1,6 @@
 /**
  * Installs Portkey's gateway for the benchmark to measure, into an ignored folder: `node scripts/bench/install-portkey.ts`.
- * It is no dependency of Baseload. Its published build leaves the versions of its server open, so they are named here, and
- * its streams fail on Node 26, so on Linux it gets the Node before.
+ * It is no dependency of Baseload. Its published build leaves the versions of its server open, so they are named here.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +8,6 @@ import { indent, run } from "../run.ts";
 import { ROOT } from "../serve-for.ts";
 
 const PACKAGES = ["@portkey-ai/gateway@1.15.2", "hono@4.9.7", "@hono/node-server@1.13.5"];
-if (process.platform === "linux") PACKAGES.push(`node-linux-${process.arch}@22.23.3`);
 const TIMEOUT_MS = 300_000;
 
 const dir = join(ROOT, "build", "bench");

@@ -2,10 +2,11 @@ import { parseArgs } from "node:util";
 import { TARGET_NAMES, type TargetName } from "./targets.ts";
 
 /** How to run the benchmark. */
-export const USAGE = `usage: npm run bench -- [--rounds N] [--seconds S] [--only NAMES] [--json]
+export const USAGE = `usage: npm run bench -- [--rounds N] [--seconds S] [--only NAMES] [--node-flags FLAGS] [--json]
   --rounds N     rounds, of which medians are taken (5)
   --seconds S    length of each run; a round has three a target (3)
   --only NAMES   some of ${TARGET_NAMES.join(",")}
+  --node-flags F for Baseload's Node, as in --node-flags="--cpu-prof --cpu-prof-dir=/tmp/profile"
   --json         print the rows and rounds as JSON`;
 
 /** What was asked for. */
@@ -13,6 +14,7 @@ export interface BenchOptions {
   readonly rounds: number;
   readonly seconds: number;
   readonly only: readonly TargetName[];
+  readonly nodeFlags: readonly string[];
   readonly json: boolean;
 }
 
@@ -24,6 +26,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       rounds: { type: "string", default: "5" },
       seconds: { type: "string", default: "3" },
       only: { type: "string", default: TARGET_NAMES.join(",") },
+      "node-flags": { type: "string", default: "" },
       json: { type: "boolean", default: false },
     },
   });
@@ -34,5 +37,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   const asked = values.only.split(",");
   const unknown = asked.find((name) => !TARGET_NAMES.some((known) => known === name));
   if (unknown !== undefined) throw new TypeError(`--only does not know ${JSON.stringify(unknown)}`);
-  return { rounds, seconds, only: TARGET_NAMES.filter((name) => asked.includes(name)), json: values.json };
+  const only = TARGET_NAMES.filter((name) => asked.includes(name));
+  const nodeFlags = values["node-flags"].split(" ").filter(Boolean);
+  return { rounds, seconds, only, nodeFlags, json: values.json };
 }

@@ -27,6 +27,8 @@ export interface Place {
   /** A folder that is deleted afterwards. */
   readonly dir: string;
   readonly upstreamPort: number;
+  /** Options of the Node that runs Baseload, such as `--cpu-prof`. */
+  readonly nodeFlags: readonly string[];
 }
 
 /** Starts a target, or says in words why it is left out. */
@@ -46,7 +48,7 @@ export async function startTarget(name: TargetName, place: Place): Promise<Targe
 }
 
 /** Receipts with all their figures and the journal are on: a meter that is off is no yardstick. */
-async function startBaseload({ dir, upstreamPort }: Place): Promise<Target> {
+async function startBaseload({ dir, upstreamPort, nodeFlags }: Place): Promise<Target> {
   const port = await freePort();
   const file = join(dir, "baseload.yaml");
   const lines = [
@@ -64,8 +66,7 @@ async function startBaseload({ dir, upstreamPort }: Place): Promise<Target> {
   writeFileSync(file, `${lines.join("\n")}\n`);
   const args = [join(ROOT, "bin", "baseload.mjs"), "serve", file, "--port", String(port)];
   const kept = ["--data-dir", join(dir, "data"), "--journal", join(dir, "journal")];
-  const flags = process.env["BASELOAD_BENCH_NODE_FLAGS"]?.split(" ") ?? [];
-  const child = start("measured", process.execPath, [...flags, ...args, ...kept]);
+  const child = start("measured", process.execPath, [...nodeFlags, ...args, ...kept]);
   await answering(`http://127.0.0.1:${port}/healthz`);
   return { name: "baseload", port, headers: {}, child };
 }
@@ -99,14 +100,9 @@ async function startNginx({ dir, upstreamPort }: Place): Promise<Target | string
 async function startPortkey({ upstreamPort }: Place): Promise<Target | string> {
   const installed = join(ROOT, "build", "bench", "node_modules");
   const server = join(installed, "@portkey-ai", "gateway", "build", "start-server.js");
-  const itsNode = join(installed, `node-${process.platform}-${process.arch}`, "bin", "node");
   if (!existsSync(server)) return "not installed; run `node scripts/bench/install-portkey.ts`";
   const port = await freePort();
-  const child = start("measured", existsSync(itsNode) ? itsNode : process.execPath, [
-    server,
-    `--port=${port}`,
-    "--headless",
-  ]);
+  const child = start("measured", process.execPath, [server, `--port=${port}`, "--headless"]);
   await answering(`http://127.0.0.1:${port}/`);
   const headers = {
     authorization: "Bearer none",
