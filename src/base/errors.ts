@@ -137,6 +137,20 @@ export const ERRORS = {
     message: "There is no receipt of this id for this tenant",
     remedy: "Use the id from a response's x-baseload-receipt header.",
   },
+  idempotency_conflict: {
+    status: 409,
+    type: invalid,
+    retriable: false,
+    message: "This idempotency key was used for another request",
+    remedy: "Use a new key for each request, and the same key only to send the same body to the same path again.",
+  },
+  idempotency_in_progress: {
+    status: 409,
+    type: invalid,
+    retriable: true,
+    message: "The first request with this idempotency key has not been answered yet",
+    remedy: "Try again after the time in retry-after; the answer is then replayed.",
+  },
   queue_full: {
     status: 429,
     type: "rate_limit_error",

@@ -1,18 +1,13 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { FakeDesk } from "../../test/fakes/desk.ts";
+import { GATEWAY_OPTIONS } from "../../test/fakes/gateway.ts";
 import { receiptOf } from "../../test/fakes/receipt.ts";
 import { hashKey } from "./access.ts";
 import { Gateway, type GatewayOptions } from "./server.ts";
 
 const ID = "018bcfe5-6800-7000-8000-0000000000ff";
-const OPTIONS: GatewayOptions = {
-  keys: new Map(),
-  maxBodyBytes: 1000,
-  uploadTimeoutMs: 30_000,
-  defaultClass: "standard",
-  version: "1.2.3",
-};
+const OPTIONS: GatewayOptions = { ...GATEWAY_OPTIONS, maxBodyBytes: 1000, version: "1.2.3" };
 const KEYS = new Map([
   [hashKey("key-acme"), { tenant: "acme", key: "laptop" }],
   [hashKey("key-other"), { tenant: "other", key: "server" }],

@@ -9,14 +9,12 @@ import type { Desk } from "../ports/desk.ts";
 import { errorEnvelope } from "../wire/error.ts";
 import { identify, type KeyHolder, type KeyRing } from "./access.ts";
 import { type FlatHeaders, sendError, sendJson } from "./answers.ts";
-import { Door } from "./door.ts";
+import { Door, type DoorOptions } from "./door.ts";
 
 /** How the gateway serves. */
-export interface GatewayOptions {
+export interface GatewayOptions extends DoorOptions {
   readonly keys: KeyRing;
-  readonly maxBodyBytes: number;
   readonly uploadTimeoutMs: number;
-  readonly defaultClass: string;
   readonly version: string;
 }
 

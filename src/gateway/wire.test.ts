@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { after, describe, test } from "node:test";
 import { FakeDesk } from "../../test/fakes/desk.ts";
+import { GATEWAY_OPTIONS } from "../../test/fakes/gateway.ts";
 import { exchangeBytes, open, parseAnswer, type RawAnswer, readToEnd } from "../../test/fakes/http.ts";
 import { until } from "../../test/until.ts";
 import { Gateway } from "./server.ts";
@@ -18,13 +19,7 @@ after(async () => {
 
 async function begin(uploadTimeoutMs = 30_000): Promise<{ readonly desk: FakeDesk; readonly port: number }> {
   const desk = new FakeDesk();
-  const gateway = new Gateway(desk, {
-    keys: new Map(),
-    maxBodyBytes: MAX_BODY_BYTES,
-    uploadTimeoutMs,
-    defaultClass: "standard",
-    version: "1",
-  });
+  const gateway = new Gateway(desk, { ...GATEWAY_OPTIONS, maxBodyBytes: MAX_BODY_BYTES, uploadTimeoutMs });
   gateways.push(gateway);
   return { desk, port: await gateway.listen("127.0.0.1", 0) };
 }

@@ -26,7 +26,7 @@ version: 1
 server: { maxBodyBytes: 50000, maxAnswerBytes: 100000, uploadTimeoutMs: 1000, maxQueued: 1, queueTimeoutMs: 1500 }
 backends:
   dead: { url: "http://127.0.0.1:1/v1", models: [dead] }
-  plain: { url: "${url}", models: [ok, dies-before-content, lies-html, flood-1, error-401, error-first-in-stream] }
+  plain: { url: "${url}", models: [ok, hold-after-first, dies-before-content, lies-html, flood-1, error-401, error-first-in-stream] }
   headers: { url: "${url}", models: { headers: silent }, watch: { headersMs: 300 } }
   first: { url: "${url}", models: { first: silent-after-headers }, watch: { firstMs: 300 } }
   idle: { url: "${url}", models: { idle: stalls-mid-stream }, watch: { idleMs: 300 } }
@@ -152,6 +152,20 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   context_length_exceeded: () => asked("small", { messages: [{ role: "user", content: "x".repeat(5000) }] }),
   unknown_class: () => asked("ok", {}, { "x-baseload-class": "no-such-class" }),
   receipt_not_found: () => fetched("/api/receipts/018f0000-0000-7000-8000-000000000000"),
+  idempotency_conflict: async () => {
+    await asked("ok", {}, { "idempotency-key": "conflict" }).catch(() => {});
+    return asked("ok", { max_tokens: 3 }, { "idempotency-key": "conflict" });
+  },
+  idempotency_in_progress: async () => {
+    const headers = { "idempotency-key": "held" };
+    const how = { fields: { stream: true }, text: "held by its key", headers };
+    const first = chat(server, "hold-after-first", how);
+    await readToContent(first);
+    const answer = await seen(chat(server, "hold-after-first", how));
+    await mock.release("held by its key");
+    await readStream(first);
+    return answer;
+  },
   queue_full: async () => (await crowd).full,
   queue_timeout: async () => (await crowd).timedOut,
   storage_unavailable: { elsewhere: "test/scenarios/durability.test.ts", because: "it takes a full disk" },

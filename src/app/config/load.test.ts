@@ -66,6 +66,8 @@ test("without a file there is one embedded backend with the tiny model, on loopb
     maxBodyBytes: 33554432,
     maxAnswerBytes: 67108864,
     uploadTimeoutMs: 30000,
+    idempotencyKeepMs: 600000,
+    idempotencyMaxBytes: 67108864,
     shutdownMs: 10000,
     defaultClass: "standard",
   });

@@ -36,6 +36,8 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
       maxBodyBytes: server.maxBodyBytes,
       maxAnswerBytes: server.maxAnswerBytes,
       uploadTimeoutMs: server.uploadTimeoutMs,
+      idempotencyKeepMs: server.idempotencyKeepMs,
+      idempotencyMaxBytes: server.idempotencyMaxBytes,
       shutdownMs: server.shutdownMs,
       defaultClass: server.defaultClass,
     },

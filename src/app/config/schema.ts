@@ -33,6 +33,15 @@ const server = z.strictObject({
     "Largest answer that is held in memory when the client does not stream, in bytes.",
   ),
   uploadTimeoutMs: milliseconds(30_000, "For a request's headers and body to arrive in full."),
+  idempotencyKeepMs: milliseconds(
+    600_000,
+    "How long a finished answer is replayed to requests with its idempotency key.",
+  ),
+  idempotencyMaxBytes: count(
+    0,
+    67_108_864,
+    "Bytes of all answers kept for idempotency keys. The oldest make room; one that is larger is not kept.",
+  ),
   shutdownMs: z
     .int()
     .min(0)

@@ -51,6 +51,10 @@ export interface ServerConfig {
   readonly maxAnswerBytes: number;
   /** For a request's headers and body to arrive in full. */
   readonly uploadTimeoutMs: number;
+  /** How long a finished answer is replayed for its idempotency key. */
+  readonly idempotencyKeepMs: number;
+  /** Bytes of all answers that are kept for their keys. */
+  readonly idempotencyMaxBytes: number;
   /** For open streams to end after a stop signal. */
   readonly shutdownMs: number;
   /** The class of requests that name none. */
