@@ -24,6 +24,13 @@ export const ERRORS = {
     message: "The body is not valid JSON",
     remedy: "Send a JSON object with content-type application/json.",
   },
+  json_too_deep: {
+    status: 400,
+    type: invalid,
+    retriable: false,
+    message: "The body nests objects and arrays too deeply",
+    remedy: "Send JSON of at most 64 levels.",
+  },
   invalid_request: {
     status: 400,
     type: invalid,
@@ -56,8 +63,15 @@ export const ERRORS = {
     status: 431,
     type: invalid,
     retriable: false,
-    message: "The request's headers are too large",
-    remedy: "Send fewer or shorter headers.",
+    message: "The request's headers are too large or too many",
+    remedy: "Send at most 100 headers, of at most 16 KiB together.",
+  },
+  url_too_long: {
+    status: 414,
+    type: invalid,
+    retriable: false,
+    message: "The request's URL is too long",
+    remedy: "Send at most 8192 bytes of URL; a request's content belongs into its body.",
   },
   bad_http: {
     status: 400,

@@ -26,6 +26,8 @@ const COMPLETIONS: Readonly<Record<string, Endpoint>> = {
 const RECEIPTS = "/api/receipts/";
 const TIMEOUT_CHECK_MS = 1000;
 const KEEP_ALIVE_MS = 75_000;
+const MAX_URL_BYTES = 8192;
+const MAX_HEADERS = 100;
 
 /** HTTP: routes, keys and streaming. Requests become exchanges for the desk; it decides nothing about them. */
 export class Gateway {
@@ -53,6 +55,8 @@ export class Gateway {
       // Node's own refusal has no body; ours has the error's words.
       requireHostHeader: false,
     });
+    // Node drops what is over its limit in silence; one more than ours is let in, so that it is seen and refused.
+    this.#server.maxHeadersCount = MAX_HEADERS + 1;
     this.#server.on("request", (req, res) => {
       this.#answers.set(req.socket, res);
       this.#answering += 1;
@@ -103,7 +107,10 @@ export class Gateway {
     res.sendDate = false;
     if (this.#desk.stopping) res.shouldKeepAlive = false;
     if (req.headers.host === undefined && req.httpVersion === "1.1") return refuse(req, res, { code: "bad_http" });
-    const path = pathOf(req.url ?? "/");
+    const url = req.url ?? "/";
+    if (url.length > MAX_URL_BYTES) return refuse(req, res, { code: "url_too_long" });
+    if (req.rawHeaders.length > 2 * MAX_HEADERS) return refuse(req, res, { code: "headers_too_large" });
+    const path = pathOf(url);
     const endpoint = COMPLETIONS[path];
     if (endpoint !== undefined) {
       if (req.method !== "POST") return refuse(req, res, { code: "method_not_allowed", headers: ["allow", "POST"] });
@@ -206,7 +213,7 @@ function refuse(
 
 /** Answers bytes that never became a request. */
 function refuseBytes(
-  error: NodeJS.ErrnoException,
+  error: NodeJS.ErrnoException & { readonly rawPacket?: Buffer },
   on: { readonly socket: Socket; readonly answer: ServerResponse | null },
 ): void {
   const { socket, answer } = on;
@@ -216,7 +223,7 @@ function refuseBytes(
     socket.destroy();
     return;
   }
-  const code = codeOfParser(error.code ?? "");
+  const code = codeOfParser(error);
   const body = JSON.stringify(errorEnvelope(code));
   const { status } = errorRow(code);
   const head = `HTTP/1.1 ${status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
@@ -225,7 +232,11 @@ function refuseBytes(
   socket.destroySoon();
 }
 
-function codeOfParser(code: string): ErrorCode {
-  if (code === "HPE_HEADER_OVERFLOW") return "headers_too_large";
-  return code === "ERR_HTTP_REQUEST_TIMEOUT" ? "request_timeout" : "bad_http";
+function codeOfParser(error: NodeJS.ErrnoException & { readonly rawPacket?: Buffer }): ErrorCode {
+  if (error.code !== "HPE_HEADER_OVERFLOW") {
+    return error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "request_timeout" : "bad_http";
+  }
+  // The parser counts the URL as a header; where the whole packet is a request line, that is what was too long.
+  const line = error.rawPacket?.subarray(0, MAX_URL_BYTES).toString("latin1") ?? "";
+  return /^[A-Z]+ [^ \r\n]+$/.test(line) ? "url_too_long" : "headers_too_large";
 }

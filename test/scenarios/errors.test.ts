@@ -136,11 +136,13 @@ async function stopping(): Promise<Seen> {
 
 const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   invalid_json: () => seen(post(server, "/chat/completions", { body: "{" })),
+  json_too_deep: () => seen(post(server, "/chat/completions", { body: "[".repeat(100) })),
   invalid_request: () => asked("ok", { messages: "hi" }),
   unsupported_encoding: () => asked("ok", {}, { "content-encoding": "gzip" }),
   request_too_large: () => asked("ok", { metadata: { long: "x".repeat(60_000) } }),
   request_timeout: () => raw("POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{"),
   headers_too_large: () => raw(`GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-long: ${"x".repeat(20_000)}\r\n\r\n`),
+  url_too_long: () => fetched(`/healthz?${"x".repeat(9000)}`),
   bad_http: () => raw("this is not HTTP\r\n\r\n"),
   missing_key: () => seen(chat(keyed, "ok")),
   wrong_key: () => seen(chat(keyed, "ok", { headers: { authorization: "Bearer sk-wrong" } })),
