@@ -43,13 +43,20 @@ export const ERRORS = {
     type: invalid,
     retriable: false,
     message: "The body's content-encoding is not supported",
-    remedy: "Send the body uncompressed.",
+    remedy: "Send the body as it is, or compressed once with gzip, deflate, br or zstd.",
+  },
+  invalid_encoding: {
+    status: 400,
+    type: invalid,
+    retriable: false,
+    message: "The body is not what its content-encoding says",
+    remedy: "Compress the whole body in the format that the header names, or leave the header out.",
   },
   request_too_large: {
     status: 413,
     type: invalid,
     retriable: false,
-    message: "The body is larger than this server accepts",
+    message: "The body, decompressed, is larger than this server accepts",
     remedy: "Send less, or raise server.maxBodyBytes.",
   },
   request_timeout: {
