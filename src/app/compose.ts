@@ -81,7 +81,7 @@ export async function compose(config: AppConfig, options: ServeOptions): Promise
   for (const engine of config.engines) {
     if (engine.kind === "embedded") observe(engine.backendId, { state: "starting", models: null, contextTokens: null });
   }
-  const gateway = new Gateway(deskOf(utility), { ...config.server, keys, version: VERSION });
+  const gateway = new Gateway(deskOf(utility), { ...config.server, keys, version: VERSION, log });
   const port = await listen(gateway, config.server, () => utility.close());
   const prober = new Prober(config, { engines, observe });
   prober.start();

@@ -172,6 +172,20 @@ export const ERRORS = {
     message: "The first request with this idempotency key has not been answered yet",
     remedy: "Try again after the time in retry-after; the answer is then replayed.",
   },
+  too_many_connections: {
+    status: 503,
+    type: server,
+    retriable: true,
+    message: "This server, or this client, has as many connections open as it may",
+    remedy: "Keep connections and use them again, or raise server.maxConnections or server.maxConnectionsPerClient.",
+  },
+  too_many_requests: {
+    status: 429,
+    type: "rate_limit_error",
+    retriable: true,
+    message: "This server has as many requests open as it may",
+    remedy: "Try again after the time in retry-after, or raise server.maxOpenRequests.",
+  },
   queue_full: {
     status: 429,
     type: "rate_limit_error",

@@ -6,7 +6,12 @@ export const GATEWAY_OPTIONS: GatewayOptions = {
   maxBodyBytes: 1_000_000,
   uploadTimeoutMs: 30_000,
   defaultClass: "standard",
+  maxConnections: 1000,
+  maxConnectionsPerClient: null,
+  maxOpenRequests: 1000,
+  trustedProxies: [],
   idempotencyKeepMs: 600_000,
   idempotencyMaxBytes: 1_000_000,
   version: "0",
+  log: () => {},
 };

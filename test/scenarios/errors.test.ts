@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { connect } from "node:net";
@@ -134,6 +135,31 @@ async function stopping(): Promise<Seen> {
   return { status, ...assertError(JSON.parse(text)) };
 }
 
+/** A server with this `server` section alone. */
+const limited = (section: string): Promise<Baseload> =>
+  Baseload.start({ config: `{ version: 1, server: ${section}, backends: { mock: { url: "${url}", models: "*" } } }` });
+
+/** The one connection that is allowed is taken. */
+async function oneConnectionTooMany(): Promise<Seen> {
+  await using other = await limited("{ maxConnections: 1 }");
+  const first = connect(other.port, "127.0.0.1");
+  await once(first, "connect");
+  const answer = await seen(chat(other, "ok"));
+  first.destroy();
+  return answer;
+}
+
+/** The one request that is allowed is being answered. */
+async function oneRequestTooMany(): Promise<Seen> {
+  await using other = await limited("{ maxOpenRequests: 1 }");
+  const first = chat(other, "hold-after-first", { fields: { stream: true }, text: "the only one" });
+  await readToContent(first);
+  const answer = await seen(chat(other, "ok"));
+  await mock.release("the only one");
+  await readStream(first);
+  return answer;
+}
+
 const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   invalid_json: () => seen(post(server, "/chat/completions", { body: "{" })),
   json_too_deep: () => seen(post(server, "/chat/completions", { body: "[".repeat(100) })),
@@ -169,6 +195,8 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
     await readStream(first);
     return answer;
   },
+  too_many_connections: oneConnectionTooMany,
+  too_many_requests: oneRequestTooMany,
   queue_full: async () => (await crowd).full,
   queue_timeout: async () => (await crowd).timedOut,
   storage_unavailable: { elsewhere: "test/scenarios/durability.test.ts", because: "it takes a full disk" },
