@@ -76,7 +76,7 @@ export async function compose(config: AppConfig, options: ServeOptions): Promise
   for (const engine of config.engines) {
     if (engine.kind === "embedded") observe(engine.backendId, { state: "starting", models: null, contextTokens: null });
   }
-  const gateway = new Gateway(deskOf(utility, shown), { ...config.server, keys, version: VERSION });
+  const gateway = new Gateway(deskOf(utility, shown), { ...config.server, keys, version: VERSION, log });
   const port = await listen(gateway, config.server, async () => {
     await utility.close();
     discard(options.journal);

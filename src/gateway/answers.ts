@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import { AssertionFailure } from "../base/assert.ts";
 import { type ErrorCode, errorRow } from "../base/errors.ts";
 import { errorEnvelope, type ErrorDetail } from "../wire/error.ts";
+import type { KeptAnswer } from "./idempotency.ts";
 
 /** Headers as one flat list of names and values, the form that node:http writes fastest. */
 export type FlatHeaders = string[];
@@ -41,14 +42,24 @@ export function sendText(res: ServerResponse, text: string): void {
   res.end(text);
 }
 
+/** The `retry-after` header in whole seconds, rounded up, where the time is known. */
+export function retryAfter(ms: number | null): FlatHeaders {
+  return ms === null ? [] : ["retry-after", String(Math.ceil(ms / 1000))];
+}
+
 /** Sends an error of the table; `retryAfterMs` is told in whole seconds, rounded up. */
 export function sendError(
   res: ServerResponse,
   code: ErrorCode,
   more: ErrorDetail & { readonly retryAfterMs?: number | null; readonly headers?: FlatHeaders } = {},
 ): void {
-  const headers = [...(more.headers ?? [])];
-  const { retryAfterMs = null } = more;
-  if (retryAfterMs !== null) headers.push("retry-after", String(Math.ceil(retryAfterMs / 1000)));
+  const headers = [...(more.headers ?? []), ...retryAfter(more.retryAfterMs ?? null)];
   sendJson(res, errorRow(code).status, { value: errorEnvelope(code, more), headers });
+}
+
+/** Sends an answer that was kept for an idempotency key, and says that it is not new. */
+export function sendKept(res: ServerResponse, kept: KeptAnswer, headers: FlatHeaders): void {
+  if (res.headersSent || res.destroyed) return;
+  res.writeHead(kept.status, [...kept.headers, ...headers, "x-baseload-replayed", "true"]);
+  res.end(kept.body);
 }

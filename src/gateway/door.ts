@@ -1,29 +1,49 @@
+import { hash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorCode } from "../base/errors.ts";
 import type { Endpoint, Job } from "../base/job.ts";
 import type { Desk } from "../ports/desk.ts";
 import { parseRequest, type ParsedRequest } from "../wire/request.ts";
 import type { KeyHolder } from "./access.ts";
-import { answering, sendError } from "./answers.ts";
+import { answering, sendError, sendKept } from "./answers.ts";
 import { readBody } from "./body.ts";
 import { HttpExchange } from "./exchange.ts";
+import { Idempotency, type KeptAnswer, type KeyUse, type Recording } from "./idempotency.ts";
 
 /** How the door takes requests. */
 export interface DoorOptions {
   readonly maxBodyBytes: number;
   readonly defaultClass: string;
+  /** How long a finished answer is replayed for its idempotency key. */
+  readonly idempotencyKeepMs: number;
+  /** Bytes of all answers that are kept for their keys. */
+  readonly idempotencyMaxBytes: number;
 }
 
 const CLIENT_REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
+const IN_PROGRESS_RETRY_MS = 1000;
+
+type ErrorMore = Parameters<typeof sendError>[2] & object;
+
+type Claim =
+  | { readonly kind: "new"; readonly recording: Recording }
+  | { readonly kind: "replay"; readonly answer: KeptAnswer }
+  | { readonly kind: "refused"; readonly code: ErrorCode; readonly more: ErrorMore };
 
 /** The door for completions: reads and parses a request once, and hands it to the desk as an exchange. */
 export class Door {
   readonly #desk: Desk;
   readonly #options: DoorOptions;
+  readonly #idempotency: Idempotency;
 
   constructor(desk: Desk, options: DoorOptions) {
     this.#desk = desk;
     this.#options = options;
+    this.#idempotency = new Idempotency({
+      keepMs: options.idempotencyKeepMs,
+      maxBytes: options.idempotencyMaxBytes,
+    });
   }
 
   take(
@@ -34,12 +54,12 @@ export class Door {
     const requestId = this.#desk.mint(Date.now());
     const clientRequestId = clientRequestIdOf(req) ?? requestId;
     readBody(req, this.#options.maxBodyBytes, (body) => {
-      const exchange = answering(res, () => this.#open(req, res, { ...of, requestId, clientRequestId, body }));
-      if (exchange !== null) exchange.watch(this.#desk.arrive(exchange));
+      const opened = answering(res, () => this.#open(req, res, { ...of, requestId, clientRequestId, body }));
+      if (opened !== null) opened.watch(this.#desk.arrive(opened));
     });
   }
 
-  /** The exchange of a request that may go to the desk, or null when it was refused. */
+  /** The exchange of a request that may go to the desk, or null when it was answered here. */
   #open(
     req: IncomingMessage,
     res: ServerResponse,
@@ -53,7 +73,7 @@ export class Door {
   ): HttpExchange | null {
     const { endpoint, body, clientRequestId } = of;
     const headers = ["x-request-id", clientRequestId];
-    const refuse = (code: ErrorCode, more: Parameters<typeof sendError>[2] = {}): null => {
+    const refuse = (code: ErrorCode, more: ErrorMore = {}): null => {
       this.#desk.refused(code);
       sendError(res, code, { ...more, headers: [...headers, ...(more.headers ?? [])] });
       return null;
@@ -62,8 +82,36 @@ export class Door {
     if (this.#desk.stopping) return refuse("shutting_down", { retryAfterMs: 1000 });
     const parsed = parseRequest(endpoint, body);
     if (!parsed.ok) return refuse(parsed.code, { detail: parsed.detail, param: parsed.param });
+    const key = req.headers["idempotency-key"];
+    const claim = key === undefined ? null : this.#claim({ ...of, key, body });
+    if (claim?.kind === "refused") return refuse(claim.code, claim.more);
+    if (claim?.kind === "replay") {
+      sendKept(res, claim.answer, headers);
+      return null;
+    }
     const job = this.#jobOf(req, parsed.request, { ...of, bodyBytes: body.length });
-    return new HttpExchange({ job, body, value: parsed.request.value, clientRequestId, res });
+    const recording = claim?.recording ?? null;
+    return new HttpExchange({ job, body, value: parsed.request.value, clientRequestId, res, recording });
+  }
+
+  /** What is to be done with a request that has an idempotency key. */
+  #claim(of: {
+    readonly key: string | string[];
+    readonly body: Buffer;
+    readonly endpoint: Endpoint;
+    readonly holder: KeyHolder;
+  }): Claim {
+    const { key, body, endpoint, holder } = of;
+    if (typeof key !== "string" || !IDEMPOTENCY_KEY.test(key)) {
+      const detail = "the idempotency-key header must be 1 to 255 visible characters";
+      return { kind: "refused", code: "invalid_request", more: { detail, param: "idempotency-key" } };
+    }
+    const fingerprint = `${endpoint} ${hash("sha256", body, "base64")}`;
+    const use: KeyUse = { tenant: holder.tenant, key, fingerprint };
+    const claimed = this.#idempotency.claim(use, performance.now());
+    if (claimed.kind === "new" || claimed.kind === "replay") return claimed;
+    if (claimed.kind === "conflict") return { kind: "refused", code: "idempotency_conflict", more: {} };
+    return { kind: "refused", code: "idempotency_in_progress", more: { retryAfterMs: IN_PROGRESS_RETRY_MS } };
   }
 
   #jobOf(

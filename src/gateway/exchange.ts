@@ -1,11 +1,13 @@
 import type { ServerResponse } from "node:http";
 import { assert } from "../base/assert.ts";
+import { errorRow } from "../base/errors.ts";
 import type { Job } from "../base/job.ts";
 import type { Exchange, ExchangeFailure, ExchangeOwner } from "../ports/exchange.ts";
 import { errorEnvelope, relayedEnvelope } from "../wire/error.ts";
 import { promptText } from "../wire/request.ts";
 import { printSse } from "../wire/sse.ts";
-import { type FlatHeaders, sendError, sendJson } from "./answers.ts";
+import { type FlatHeaders, retryAfter } from "./answers.ts";
+import type { Recording } from "./idempotency.ts";
 
 /** What an exchange is made of. */
 export interface ExchangeParts {
@@ -15,7 +17,18 @@ export interface ExchangeParts {
   readonly value: unknown;
   readonly clientRequestId: string;
   readonly res: ServerResponse;
+  /** Where the answer is recorded, or null when nobody may ask for it again. */
+  readonly recording: Recording | null;
 }
+
+const STREAM_HEADERS: readonly string[] = [
+  "content-type",
+  "text/event-stream; charset=utf-8",
+  "cache-control",
+  "no-cache",
+  "x-accel-buffering",
+  "no",
+];
 
 /**
  * One HTTP request and its answer. Bytes are held until the kernel commits, so that a fallback is possible until then.
@@ -27,6 +40,7 @@ export class HttpExchange implements Exchange {
   readonly clientRequestId: string;
   readonly #value: unknown;
   readonly #res: ServerResponse;
+  readonly #recording: Recording | null;
   #held: Buffer[] = [];
   #committed = false;
   #ended = false;
@@ -39,6 +53,7 @@ export class HttpExchange implements Exchange {
     this.clientRequestId = parts.clientRequestId;
     this.#value = parts.value;
     this.#res = parts.res;
+    this.#recording = parts.recording;
   }
 
   /** Tells the owner of the client from now on. */
@@ -54,7 +69,10 @@ export class HttpExchange implements Exchange {
 
   write(chunk: Buffer): boolean {
     if (this.#ended || this.#left) return true;
-    if (this.#committed && this.job.stream) return this.#res.write(chunk);
+    if (this.#committed && this.job.stream) {
+      this.#recording?.add(chunk);
+      return this.#res.write(chunk);
+    }
     this.#held.push(chunk);
     return true;
   }
@@ -68,30 +86,20 @@ export class HttpExchange implements Exchange {
     assert(!this.#committed, "an exchange is committed once");
     this.#committed = true;
     if (!this.job.stream || this.#ended) return;
-    const headers = [
-      "content-type",
-      "text/event-stream; charset=utf-8",
-      "cache-control",
-      "no-cache",
-      "x-accel-buffering",
-      "no",
-    ];
-    this.#res.writeHead(200, [...headers, ...this.#ownHeaders()]);
-    if (this.#held.length > 0) this.#res.write(this.#takeHeld());
+    this.#res.writeHead(200, [...STREAM_HEADERS, ...this.#ownHeaders()]);
+    if (this.#held.length === 0) return;
+    const held = this.#takeHeld();
+    this.#recording?.add(held);
+    this.#res.write(held);
   }
 
   end(): void {
     assert(this.#committed, "an answer ends after its commit");
     if (this.#ended) return;
     this.#ended = true;
-    if (this.job.stream) {
-      this.#res.end();
-      return;
-    }
-    const body = this.#takeHeld();
-    const headers = ["content-type", "application/json", "content-length", String(body.length)];
-    this.#res.writeHead(200, [...headers, ...this.#ownHeaders()]);
-    this.#res.end(body);
+    if (!this.job.stream) return this.#sendWhole({ status: 200, headers: [], body: this.#takeHeld(), isFinal: true });
+    this.#keep(200, STREAM_HEADERS);
+    this.#res.end();
   }
 
   fail(failure: ExchangeFailure): void {
@@ -99,22 +107,48 @@ export class HttpExchange implements Exchange {
     this.#ended = true;
     const { code, detail, retryAfterMs, relay } = failure;
     if (this.#committed && this.job.stream) {
+      this.#recording?.drop();
       this.#res.end(printSse(JSON.stringify(errorEnvelope(code, { detail }))));
       return;
     }
-    const headers = this.#ownHeaders();
     if (relay === null) {
-      sendError(this.#res, code, { detail, retryAfterMs, headers });
-      return;
+      const { status } = errorRow(code);
+      const body = jsonBytes(errorEnvelope(code, { detail }));
+      // What we refuse ourselves costs nothing to refuse again, and may be served once the configuration is mended.
+      return this.#sendWhole({ status, headers: retryAfter(retryAfterMs), body, isFinal: false });
     }
-    for (const [name, value] of Object.entries(relay.headers)) headers.push(name, value);
-    sendJson(this.#res, relay.status, { value: relayedEnvelope(relay.status, relay.body), headers });
+    const { status } = relay;
+    const body = jsonBytes(relayedEnvelope(status, relay.body));
+    this.#sendWhole({ status, headers: Object.entries(relay.headers).flat(), body, isFinal: isFinalStatus(status) });
+  }
+
+  /** Sends an answer in one piece. A final one would be the same if the request came again. */
+  #sendWhole(answer: {
+    readonly status: number;
+    readonly headers: FlatHeaders;
+    readonly body: Buffer;
+    readonly isFinal: boolean;
+  }): void {
+    const { status, body } = answer;
+    const headers = ["content-type", "application/json", "content-length", String(body.length), ...answer.headers];
+    if (answer.isFinal) {
+      this.#recording?.add(body);
+      this.#keep(status, headers);
+    } else this.#recording?.drop();
+    if (this.#res.headersSent || this.#res.destroyed) return;
+    this.#res.writeHead(status, [...headers, ...this.#ownHeaders()]);
+    this.#res.end(body);
+  }
+
+  #keep(status: number, headers: readonly string[]): void {
+    this.#recording?.keep({ status, headers: [...headers, ...this.#receiptHeader()] }, performance.now());
   }
 
   #leave(owner: ExchangeOwner): void {
     if (this.#ended || this.#left) return;
     this.#left = true;
     this.#held = [];
+    this.#recording?.drop();
     owner.gone();
   }
 
@@ -125,6 +159,19 @@ export class HttpExchange implements Exchange {
   }
 
   #ownHeaders(): FlatHeaders {
-    return ["x-request-id", this.clientRequestId, "x-baseload-receipt", this.job.requestId];
+    return ["x-request-id", this.clientRequestId, ...this.#receiptHeader()];
   }
+
+  #receiptHeader(): FlatHeaders {
+    return ["x-baseload-receipt", this.job.requestId];
+  }
+}
+
+// Timeouts, conflicts and rate limits pass; a retry must reach the backend again.
+function isFinalStatus(status: number): boolean {
+  return status < 500 && ![408, 409, 425, 429].includes(status);
+}
+
+function jsonBytes(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
 }

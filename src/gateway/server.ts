@@ -1,23 +1,31 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { ErrorCode } from "../base/errors.ts";
-import { errorRow } from "../base/errors.ts";
 import { isUuid } from "../base/ids.ts";
 import type { Endpoint } from "../base/job.ts";
 import type { Desk } from "../ports/desk.ts";
-import { errorEnvelope } from "../wire/error.ts";
 import { identify, type KeyHolder, type KeyRing } from "./access.ts";
-import { answering, type FlatHeaders, sendError, sendJson, sendText } from "./answers.ts";
-import { Door } from "./door.ts";
+import { clientAddress, clientOf, isTrusted, networksOf, plainAddress, type TrustedNetworks } from "./addresses.ts";
+import { answering, sendError, sendJson, sendText } from "./answers.ts";
+import { Headcount, TurnedAway } from "./connections.ts";
+import { Door, type DoorOptions } from "./door.ts";
+import { MAX_URL_BYTES, type ParserError, refuse, refuseBytes } from "./refuse.ts";
 
 /** How the gateway serves. */
-export interface GatewayOptions {
+export interface GatewayOptions extends DoorOptions {
   readonly keys: KeyRing;
-  readonly maxBodyBytes: number;
   readonly uploadTimeoutMs: number;
-  readonly defaultClass: string;
+  /** Connections at once. */
+  readonly maxConnections: number;
+  /** Connections of one client at once, or its open requests where it comes through a trusted proxy; null is no limit. */
+  readonly maxConnectionsPerClient: number | null;
+  /** Completions at once, be they waiting, uploading or being answered. */
+  readonly maxOpenRequests: number;
+  /** Networks of proxies that are believed when they say for whom they call. */
+  readonly trustedProxies: readonly string[];
   readonly version: string;
+  /** One line for the operator. */
+  readonly log: (line: string) => void;
 }
 
 const COMPLETIONS: Readonly<Record<string, Endpoint>> = {
@@ -28,6 +36,8 @@ const COMPLETIONS: Readonly<Record<string, Endpoint>> = {
 const RECEIPTS = "/api/receipts/";
 const TIMEOUT_CHECK_MS = 1000;
 const KEEP_ALIVE_MS = 75_000;
+const MAX_HEADERS = 100;
+const RETRY_MS = 1000;
 
 /** HTTP: routes, keys and streaming. Requests become exchanges for the desk; it decides nothing about them. */
 export class Gateway {
@@ -41,11 +51,22 @@ export class Gateway {
   #onQuiet: (() => void) | null = null;
   /** The latest answer of each connection. */
   readonly #answers = new WeakMap<Duplex, ServerResponse>();
+  readonly #trusted: TrustedNetworks;
+  readonly #connections: Headcount;
+  /** Requests that come through trusted proxies, by the client that they are made for. */
+  readonly #forwarded: Headcount;
+  readonly #turnedAway: TurnedAway;
+  #completing = 0;
 
   constructor(desk: Desk, options: GatewayOptions) {
     this.#desk = desk;
     this.#options = options;
     this.#door = new Door(desk, options);
+    const { maxConnections: max, maxConnectionsPerClient: maxPerClient } = options;
+    this.#trusted = networksOf(options.trustedProxies);
+    this.#connections = new Headcount({ max, maxPerClient });
+    this.#forwarded = new Headcount({ max: Infinity, maxPerClient });
+    this.#turnedAway = new TurnedAway(options.log);
     this.#startedSeconds = Math.floor(Date.now() / 1000);
     this.#server = createServer({
       requestTimeout: options.uploadTimeoutMs,
@@ -55,18 +76,56 @@ export class Gateway {
       // Node's own refusal has no body; ours has the error's words.
       requireHostHeader: false,
     });
-    this.#server.on("request", (req, res) => {
-      this.#answers.set(req.socket, res);
-      this.#answering += 1;
-      res.on("close", () => {
-        this.#answering -= 1;
-        if (this.#answering === 0) this.#onQuiet?.();
-      });
-      answering(res, () => this.#route(req, res));
-    });
-    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    // Node drops what is over its limit in silence; one more than ours is let in, so that it is seen and refused.
+    this.#server.maxHeadersCount = MAX_HEADERS + 1;
+    this.#server.on("request", (req, res) => this.#begin(req, res));
+    this.#server.on("clientError", (error: ParserError, socket) => {
       refuseBytes(error, { socket: socket as Socket, answer: this.#answers.get(socket) ?? null });
     });
+    this.#guardConnections();
+  }
+
+  /** Has every connection counted before anything is read from it. */
+  #guardConnections(): void {
+    const serve = this.#server.listeners("connection");
+    this.#server.removeAllListeners("connection");
+    this.#server.on("connection", (socket: Socket) => {
+      const address = plainAddress(socket.remoteAddress ?? "");
+      // A trusted proxy calls for many clients; its requests are counted, each for whom it is made.
+      const client = isTrusted(address, this.#trusted) ? null : clientOf(address);
+      if (!this.#connections.enter(client)) return this.#turnedAway.end(socket, { address, speaks: true });
+      socket.on("close", () => this.#connections.leave(client));
+      for (const listener of serve) listener.call(this.#server, socket);
+    });
+  }
+
+  #begin(req: IncomingMessage, res: ServerResponse): void {
+    this.#answers.set(req.socket, res);
+    this.#answering += 1;
+    res.on("close", () => {
+      this.#answering -= 1;
+      if (this.#answering === 0) this.#onQuiet?.();
+    });
+    const forwarded = req.headers["x-forwarded-for"];
+    if (forwarded !== undefined && !this.#enterForwarded(req, res)) {
+      return refuse(req, res, { code: "too_many_connections", retryAfterMs: RETRY_MS });
+    }
+    answering(res, () => this.#route(req, res));
+  }
+
+  /** Counts a request of a trusted proxy for its client; false when that has too many. */
+  #enterForwarded(req: IncomingMessage, res: ServerResponse): boolean {
+    const peer = plainAddress(req.socket.remoteAddress ?? "");
+    if (!isTrusted(peer, this.#trusted)) return true;
+    // Node joins repeated headers of this name with commas.
+    const address = clientAddress(peer, String(req.headers["x-forwarded-for"]), this.#trusted);
+    const client = clientOf(address);
+    if (!this.#forwarded.enter(client)) {
+      this.#turnedAway.say(address);
+      return false;
+    }
+    res.on("close", () => this.#forwarded.leave(client));
+    return true;
   }
 
   /** Begins to listen; resolves to the port, which differs from `port` when that is 0. Rejects when it cannot. */
@@ -105,15 +164,28 @@ export class Gateway {
     res.sendDate = false;
     if (this.#desk.stopping) res.shouldKeepAlive = false;
     if (req.headers.host === undefined && req.httpVersion === "1.1") return refuse(req, res, { code: "bad_http" });
-    const path = pathOf(req.url ?? "/");
+    const url = req.url ?? "/";
+    if (url.length > MAX_URL_BYTES) return refuse(req, res, { code: "url_too_long" });
+    if (req.rawHeaders.length > 2 * MAX_HEADERS) return refuse(req, res, { code: "headers_too_large" });
+    const path = pathOf(url);
     const endpoint = COMPLETIONS[path];
     if (endpoint !== undefined) {
       if (req.method !== "POST") return refuse(req, res, { code: "method_not_allowed", headers: ["allow", "POST"] });
-      const holder = this.#identify(req, res);
-      if (holder !== null) this.#door.take(req, res, { endpoint, holder });
-      return;
+      return this.#complete(req, res, endpoint);
     }
     this.#routeRead(req, res, path);
+  }
+
+  #complete(req: IncomingMessage, res: ServerResponse, endpoint: Endpoint): void {
+    const holder = this.#identify(req, res);
+    if (holder === null) return;
+    if (this.#completing >= this.#options.maxOpenRequests)
+      return refuse(req, res, { code: "too_many_requests", retryAfterMs: RETRY_MS });
+    this.#completing += 1;
+    res.on("close", () => {
+      this.#completing -= 1;
+    });
+    this.#door.take(req, res, { endpoint, holder });
   }
 
   #routeRead(req: IncomingMessage, res: ServerResponse, path: string): void {
@@ -196,41 +268,4 @@ function decode(name: string): string {
   } catch {
     return name;
   }
-}
-
-/** Refuses a request whose body is not read: the connection cannot be used again. */
-function refuse(
-  req: IncomingMessage,
-  res: ServerResponse,
-  of: { readonly code: ErrorCode; readonly headers?: FlatHeaders },
-): void {
-  const { code, headers = [] } = of;
-  const hasBody = req.headers["content-length"] !== undefined || req.headers["transfer-encoding"] !== undefined;
-  sendError(res, code, { headers: hasBody ? [...headers, "connection", "close"] : headers });
-}
-
-/** Answers bytes that never became a request. */
-function refuseBytes(
-  error: NodeJS.ErrnoException,
-  on: { readonly socket: Socket; readonly answer: ServerResponse | null },
-): void {
-  const { socket, answer } = on;
-  // Bytes put into the middle of an answer that has begun would be taken for a part of it.
-  const isInside = answer !== null && answer.headersSent && !answer.writableFinished;
-  if (error.code === "ECONNRESET" || !socket.writable || isInside) {
-    socket.destroy();
-    return;
-  }
-  const code = codeOfParser(error.code ?? "");
-  const body = JSON.stringify(errorEnvelope(code));
-  const { status } = errorRow(code);
-  const head = `HTTP/1.1 ${status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
-  socket.write(head + body);
-  // Ending our side alone would leave the connection to a client that never ends its own.
-  socket.destroySoon();
-}
-
-function codeOfParser(code: string): ErrorCode {
-  if (code === "HPE_HEADER_OVERFLOW") return "headers_too_large";
-  return code === "ERR_HTTP_REQUEST_TIMEOUT" ? "request_timeout" : "bad_http";
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { after, describe, test } from "node:test";
 import { FakeDesk } from "../../test/fakes/desk.ts";
+import { GATEWAY_OPTIONS } from "../../test/fakes/gateway.ts";
 import { exchangeBytes, open, parseAnswer, type RawAnswer, readToEnd } from "../../test/fakes/http.ts";
 import { until } from "../../test/until.ts";
 import { Gateway } from "./server.ts";
@@ -18,13 +19,7 @@ after(async () => {
 
 async function begin(uploadTimeoutMs = 30_000): Promise<{ readonly desk: FakeDesk; readonly port: number }> {
   const desk = new FakeDesk();
-  const gateway = new Gateway(desk, {
-    keys: new Map(),
-    maxBodyBytes: MAX_BODY_BYTES,
-    uploadTimeoutMs,
-    defaultClass: "standard",
-    version: "1",
-  });
+  const gateway = new Gateway(desk, { ...GATEWAY_OPTIONS, maxBodyBytes: MAX_BODY_BYTES, uploadTimeoutMs });
   gateways.push(gateway);
   return { desk, port: await gateway.listen("127.0.0.1", 0) };
 }
@@ -101,6 +96,28 @@ describe("bytes that are no good request", () => {
     const { port } = await begin();
     const bytes = head([`x-long: ${"x".repeat(20_000)}`]);
     assertError(await exchangeBytes(port, bytes), 431, "headers_too_large");
+  });
+
+  test("with too many headers are 431, however short they are", async () => {
+    const { desk, port } = await begin();
+    const many = (count: number): string =>
+      head([...Array.from({ length: count }, (_, index) => `x${index}:`), `content-length: ${CHAT.length}`]);
+    for (const count of [120, 2500]) {
+      assertError(await exchangeBytes(port, many(count) + CHAT), 431, "headers_too_large");
+    }
+    assert.equal(desk.exchanges.length, 0);
+    const taken = many(90).replace("x0:", "connection: close");
+    assert.equal((await exchangeBytes(port, taken + CHAT)).status, 200);
+  });
+
+  test("with a URL that is too long are 414, be it within the parser's own limit or not", async () => {
+    const { port } = await begin();
+    for (const length of [8100, 8200, 20_000, 60_000]) {
+      const line = `GET /healthz?${"x".repeat(length)} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n`;
+      const answer = await exchangeBytes(port, line);
+      if (length === 8100) assert.equal(answer.status, 200);
+      else assert.deepEqual([answer.status, answer.body.includes('"url_too_long"')], [414, true], answer.text);
+    }
   });
 
   test("in the middle of a streamed answer cut it off and are not answered inside it", async () => {

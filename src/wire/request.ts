@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import type { Endpoint } from "../base/job.ts";
+import { isDeeperThan } from "./depth.ts";
 
 /** What Baseload reads of a request; the rest passes as bytes. */
 export interface ParsedRequest {
@@ -20,7 +21,7 @@ export type ParseResult =
   | { readonly ok: true; readonly request: ParsedRequest }
   | {
       readonly ok: false;
-      readonly code: "invalid_json" | "invalid_request";
+      readonly code: "invalid_json" | "invalid_request" | "json_too_deep";
       readonly detail: string;
       readonly param: string | null;
     };
@@ -62,8 +63,13 @@ interface Known {
   readonly user?: string | null;
 }
 
+/** Deeper than any schema of a tool that a model could follow; what comes after us may well recurse. */
+const MAX_DEPTH = 256;
+
 /** Parses a body for `endpoint`. Unknown members are fine; known ones must have their types. */
 export function parseRequest(endpoint: Endpoint, body: Buffer): ParseResult {
+  if (isDeeperThan(body, MAX_DEPTH))
+    return { ok: false, code: "json_too_deep", detail: `more than ${MAX_DEPTH} levels`, param: null };
   let value: unknown;
   try {
     value = JSON.parse(body.toString("utf8"));

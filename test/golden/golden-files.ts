@@ -10,6 +10,7 @@ import { errorEnvelope } from "../../src/wire/error.ts";
 import type { Exchange } from "../../src/ports/exchange.ts";
 import { PATIENT } from "../engine-conformance/subject.ts";
 import { FakeDesk } from "../fakes/desk.ts";
+import { GATEWAY_OPTIONS } from "../fakes/gateway.ts";
 import { startMock } from "../upstream/mock-upstream.ts";
 
 /** One golden file of this folder. */
@@ -60,13 +61,7 @@ async function answerText({ stream, wantsUsage = false }: Asked): Promise<string
   const engine = new OpenAiEngine({ ...options, maxAnswerBytes: 1_000_000 });
   const desk = new FakeDesk();
   desk.onArrive = (exchange) => connectDoors(exchange, engine);
-  const gateway = new Gateway(desk, {
-    keys: new Map(),
-    maxBodyBytes: 1_000_000,
-    uploadTimeoutMs: 30_000,
-    defaultClass: "standard",
-    version: "0",
-  });
+  const gateway = new Gateway(desk, GATEWAY_OPTIONS);
   const port = await gateway.listen("127.0.0.1", 0);
   const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
     method: "POST",

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { connect } from "node:net";
@@ -26,7 +27,7 @@ version: 1
 server: { maxBodyBytes: 50000, maxAnswerBytes: 100000, uploadTimeoutMs: 1000, maxQueued: 1, queueTimeoutMs: 1500 }
 backends:
   dead: { url: "http://127.0.0.1:1/v1", models: [dead] }
-  plain: { url: "${url}", models: [ok, dies-before-content, lies-html, flood-1, error-401, error-first-in-stream] }
+  plain: { url: "${url}", models: [ok, hold-after-first, dies-before-content, lies-html, flood-1, error-401, error-first-in-stream] }
   headers: { url: "${url}", models: { headers: silent }, watch: { headersMs: 300 } }
   first: { url: "${url}", models: { first: silent-after-headers }, watch: { firstMs: 300 } }
   idle: { url: "${url}", models: { idle: stalls-mid-stream }, watch: { idleMs: 300 } }
@@ -134,13 +135,41 @@ async function stopping(): Promise<Seen> {
   return { status, ...assertError(JSON.parse(text)) };
 }
 
+/** A server with this `server` section alone. */
+const limited = (section: string): Promise<Baseload> =>
+  Baseload.start({ config: `{ version: 1, server: ${section}, backends: { mock: { url: "${url}", models: "*" } } }` });
+
+/** The one connection that is allowed is taken. */
+async function oneConnectionTooMany(): Promise<Seen> {
+  await using other = await limited("{ maxConnections: 1 }");
+  const first = connect(other.port, "127.0.0.1");
+  await once(first, "connect");
+  const answer = await seen(chat(other, "ok"));
+  first.destroy();
+  return answer;
+}
+
+/** The one request that is allowed is being answered. */
+async function oneRequestTooMany(): Promise<Seen> {
+  await using other = await limited("{ maxOpenRequests: 1 }");
+  const first = chat(other, "hold-after-first", { fields: { stream: true }, text: "the only one" });
+  await readToContent(first);
+  const answer = await seen(chat(other, "ok"));
+  await mock.release("the only one");
+  await readStream(first);
+  return answer;
+}
+
 const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   invalid_json: () => seen(post(server, "/chat/completions", { body: "{" })),
+  json_too_deep: () => seen(post(server, "/chat/completions", { body: "[".repeat(300) })),
   invalid_request: () => asked("ok", { messages: "hi" }),
-  unsupported_encoding: () => asked("ok", {}, { "content-encoding": "gzip" }),
+  unsupported_encoding: () => asked("ok", {}, { "content-encoding": "compress" }),
+  invalid_encoding: () => asked("ok", {}, { "content-encoding": "gzip" }),
   request_too_large: () => asked("ok", { metadata: { long: "x".repeat(60_000) } }),
   request_timeout: () => raw("POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{"),
   headers_too_large: () => raw(`GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-long: ${"x".repeat(20_000)}\r\n\r\n`),
+  url_too_long: () => fetched(`/healthz?${"x".repeat(9000)}`),
   bad_http: () => raw("this is not HTTP\r\n\r\n"),
   missing_key: () => seen(chat(keyed, "ok")),
   wrong_key: () => seen(chat(keyed, "ok", { headers: { authorization: "Bearer sk-wrong" } })),
@@ -152,6 +181,22 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   context_length_exceeded: () => asked("small", { messages: [{ role: "user", content: "x".repeat(5000) }] }),
   unknown_class: () => asked("ok", {}, { "x-baseload-class": "no-such-class" }),
   receipt_not_found: () => fetched("/api/receipts/018f0000-0000-7000-8000-000000000000"),
+  idempotency_conflict: async () => {
+    await asked("ok", {}, { "idempotency-key": "conflict" }).catch(() => {});
+    return asked("ok", { max_tokens: 3 }, { "idempotency-key": "conflict" });
+  },
+  idempotency_in_progress: async () => {
+    const headers = { "idempotency-key": "held" };
+    const how = { fields: { stream: true }, text: "held by its key", headers };
+    const first = chat(server, "hold-after-first", how);
+    await readToContent(first);
+    const answer = await seen(chat(server, "hold-after-first", how));
+    await mock.release("held by its key");
+    await readStream(first);
+    return answer;
+  },
+  too_many_connections: oneConnectionTooMany,
+  too_many_requests: oneRequestTooMany,
   queue_full: async () => (await crowd).full,
   queue_timeout: async () => (await crowd).timedOut,
   storage_unavailable: { elsewhere: "test/scenarios/durability.test.ts", because: "it takes a full disk" },

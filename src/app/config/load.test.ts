@@ -50,6 +50,7 @@ test("without a file there is one embedded backend with the tiny model, on loopb
       contextTokens: null,
       watts: null,
       price: null,
+      drainMs: null,
       watch: {
         connectMs: 5000,
         headersMs: 60000,
@@ -66,6 +67,12 @@ test("without a file there is one embedded backend with the tiny model, on loopb
     maxBodyBytes: 33554432,
     maxAnswerBytes: 67108864,
     uploadTimeoutMs: 30000,
+    maxConnections: 10000,
+    maxConnectionsPerClient: null,
+    maxOpenRequests: 10000,
+    trustedProxies: [],
+    idempotencyKeepMs: 600000,
+    idempotencyMaxBytes: 67108864,
     shutdownMs: 10000,
     defaultClass: "standard",
   });

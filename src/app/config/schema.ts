@@ -3,6 +3,7 @@ import { count, decimal, milliseconds, objective, optionalCount } from "./fields
 import { name, named } from "./names.ts";
 import { say } from "./say.ts";
 import { env, literalKey, secretFile, secretSource } from "./secret-fields.ts";
+import { network } from "./server-fields.ts";
 import { baseUrl, headers } from "./upstream-fields.ts";
 
 /** Keys that hold decimal numbers. The reader keeps their text, so that no figure passes through binary floating point. */
@@ -33,6 +34,30 @@ const server = z.strictObject({
     "Largest answer that is held in memory when the client does not stream, in bytes.",
   ),
   uploadTimeoutMs: milliseconds(30_000, "For a request's headers and body to arrive in full."),
+  maxConnections: count(1, 10_000, "Connections at once. One more is answered with 503 and closed."),
+  maxConnectionsPerClient: optionalCount(
+    "Connections of one client at once: of an IPv4 address or an IPv6 /64. Through trusted proxies, its open requests. Absent: no limit.",
+  ),
+  maxOpenRequests: count(
+    1,
+    10_000,
+    "Completions at once, from their headers to the last byte of their answers. One more is answered with 429.",
+  ),
+  trustedProxies: z
+    .array(network)
+    .default([])
+    .describe(
+      "Addresses or networks (CIDR) of proxies in front. Only they are believed when x-forwarded-for says who calls.",
+    ),
+  idempotencyKeepMs: milliseconds(
+    600_000,
+    "How long a finished answer is replayed to requests with its idempotency key.",
+  ),
+  idempotencyMaxBytes: count(
+    0,
+    67_108_864,
+    "Bytes of all answers kept for idempotency keys. The oldest make room; one that is larger is not kept.",
+  ),
   shutdownMs: z
     .int()
     .min(0)

@@ -51,6 +51,17 @@ export interface ServerConfig {
   readonly maxAnswerBytes: number;
   /** For a request's headers and body to arrive in full. */
   readonly uploadTimeoutMs: number;
+  readonly maxConnections: number;
+  /** Connections of one client; null is no limit. */
+  readonly maxConnectionsPerClient: number | null;
+  /** Completions at once. */
+  readonly maxOpenRequests: number;
+  /** Addresses or networks of proxies that are believed when they say for whom they call. */
+  readonly trustedProxies: readonly string[];
+  /** How long a finished answer is replayed for its idempotency key. */
+  readonly idempotencyKeepMs: number;
+  /** Bytes of all answers that are kept for their keys. */
+  readonly idempotencyMaxBytes: number;
   /** For open streams to end after a stop signal. */
   readonly shutdownMs: number;
   /** The class of requests that name none. */

@@ -1,0 +1,56 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { type ErrorCode, errorRow } from "../base/errors.ts";
+import { errorEnvelope } from "../wire/error.ts";
+import { type FlatHeaders, retryAfter, sendError } from "./answers.ts";
+
+/** The longest URL that is taken, in bytes. */
+export const MAX_URL_BYTES = 8192;
+
+/** Refuses a request whose body is not read: the connection cannot be used again. */
+export function refuse(
+  req: IncomingMessage,
+  res: ServerResponse,
+  of: { readonly code: ErrorCode; readonly headers?: FlatHeaders; readonly retryAfterMs?: number },
+): void {
+  const { code, headers = [], retryAfterMs = null } = of;
+  const hasBody = req.headers["content-length"] !== undefined || req.headers["transfer-encoding"] !== undefined;
+  sendError(res, code, { retryAfterMs, headers: hasBody ? [...headers, "connection", "close"] : headers });
+}
+
+/** What the parser says of bytes that are no request. */
+export type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
+
+/** Answers bytes that never became a request. */
+export function refuseBytes(
+  error: ParserError,
+  on: { readonly socket: Socket; readonly answer: ServerResponse | null },
+): void {
+  const { socket, answer } = on;
+  // Bytes put into the middle of an answer that has begun would be taken for a part of it.
+  const isInside = answer !== null && answer.headersSent && !answer.writableFinished;
+  if (error.code === "ECONNRESET" || !socket.writable || isInside) {
+    socket.destroy();
+    return;
+  }
+  socket.write(refusalBytes(codeOfParser(error)));
+  // Ending our side alone would leave the connection to a client that never ends its own.
+  socket.destroySoon();
+}
+
+/** An error as a whole HTTP answer after which the connection closes, for where there is no request to answer. */
+export function refusalBytes(code: ErrorCode, retryAfterMs: number | null = null): string {
+  const body = JSON.stringify(errorEnvelope(code));
+  const head = ["content-type: application/json", `content-length: ${Buffer.byteLength(body)}`, "connection: close"];
+  if (retryAfterMs !== null) head.push(retryAfter(retryAfterMs).join(": "));
+  return `HTTP/1.1 ${errorRow(code).status} Refused\r\n${head.join("\r\n")}\r\n\r\n${body}`;
+}
+
+function codeOfParser(error: ParserError): ErrorCode {
+  if (error.code !== "HPE_HEADER_OVERFLOW") {
+    return error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "request_timeout" : "bad_http";
+  }
+  // The parser counts the URL as a header; where the whole packet is a request line, that is what was too long.
+  const line = error.rawPacket?.subarray(0, MAX_URL_BYTES).toString("latin1") ?? "";
+  return /^[A-Z]+ [^ \r\n]+$/.test(line) ? "url_too_long" : "headers_too_large";
+}

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { isDeeperThan } from "./depth.ts";
+import { parseRequest } from "./request.ts";
+
+function depthOf(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  return 1 + Math.max(0, ...Object.values(value).map(depthOf));
+}
+
+test("says of any JSON how deep it is, whatever its strings hold", () => {
+  const text = fc.oneof(fc.string(), fc.constantFrom("[", "{", "\\", '"', '\\"', "\\\\", '"]}', "ü[", "\\\\["));
+  const tree = fc.letrec((tie) => ({
+    any: fc.oneof({ maxDepth: 8 }, text, fc.integer(), tie("list"), tie("map")),
+    list: fc.array(tie("any"), { maxLength: 4 }),
+    map: fc.dictionary(text, tie("any"), { maxKeys: 4 }),
+  })).any;
+  fc.assert(
+    fc.property(tree, fc.nat({ max: 6 }), fc.boolean(), (value, most, pretty) => {
+      const json = Buffer.from(JSON.stringify(value, null, pretty ? 2 : 0));
+      assert.equal(isDeeperThan(json, most), depthOf(value) > most);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("of what is no JSON says something, and ends", () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void isDeeperThan(Buffer.from(bytes), 3)));
+  // Backslashes that were counted again at every quote would take hours here.
+  isDeeperThan(Buffer.from(`"${'\\"'.repeat(1_000_000)}`), 3);
+  isDeeperThan(Buffer.from(`"${"\\".repeat(1_000_000)}"`), 3);
+});
+
+test("a request of 256 levels is taken and one of 257 refused, before a parser sees a million of them", () => {
+  const nested = (levels: number): Buffer => {
+    const deep = "[".repeat(levels - 1) + "]".repeat(levels - 1);
+    return Buffer.from(`{"model":"m","messages":[{"role":"user","content":"Hi"}],"deep":${deep}}`);
+  };
+  const codeOf = (body: Buffer): string | null => {
+    const result = parseRequest("chat", body);
+    return result.ok ? null : result.code;
+  };
+  assert.deepEqual([256, 257, 1_000_000].map(nested).map(codeOf), [null, "json_too_deep", "json_too_deep"]);
+});

@@ -1,0 +1,17 @@
+import type { GatewayOptions } from "../../src/gateway/server.ts";
+
+/** A gateway's options where a test does not care. */
+export const GATEWAY_OPTIONS: GatewayOptions = {
+  keys: new Map(),
+  maxBodyBytes: 1_000_000,
+  uploadTimeoutMs: 30_000,
+  defaultClass: "standard",
+  maxConnections: 1000,
+  maxConnectionsPerClient: null,
+  maxOpenRequests: 1000,
+  trustedProxies: [],
+  idempotencyKeepMs: 600_000,
+  idempotencyMaxBytes: 1_000_000,
+  version: "0",
+  log: () => {},
+};
