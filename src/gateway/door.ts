@@ -18,10 +18,15 @@ const CLIENT_REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 /** The door for completions: reads and parses a request once, and hands it to the desk as an exchange. */
 export class Door {
   readonly #desk: Desk;
-  readonly #options: DoorOptions;
+  #options: DoorOptions;
 
   constructor(desk: Desk, options: DoorOptions) {
     this.#desk = desk;
+    this.#options = options;
+  }
+
+  /** Takes requests by other limits from now on. */
+  configure(options: DoorOptions): void {
     this.#options = options;
   }
 

@@ -32,7 +32,7 @@ const KEEP_ALIVE_MS = 75_000;
 /** HTTP: routes, keys and streaming. Requests become exchanges for the desk; it decides nothing about them. */
 export class Gateway {
   readonly #desk: Desk;
-  readonly #options: GatewayOptions;
+  #options: GatewayOptions;
   readonly #door: Door;
   readonly #server: Server;
   readonly #startedSeconds: number;
@@ -67,6 +67,14 @@ export class Gateway {
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
       refuseBytes(error, { socket: socket as Socket, answer: this.#answers.get(socket) ?? null });
     });
+  }
+
+  /** Serves by other keys and limits from the next request on; one whose body is still coming ends by the old ones. */
+  configure(options: GatewayOptions): void {
+    this.#options = options;
+    this.#door.configure(options);
+    this.#server.requestTimeout = options.uploadTimeoutMs;
+    this.#server.headersTimeout = options.uploadTimeoutMs;
   }
 
   /** Begins to listen; resolves to the port, which differs from `port` when that is 0. Rejects when it cannot. */
@@ -149,7 +157,8 @@ export class Gateway {
     const backends = this.#desk.backends();
     const usable = backends.filter((backend) => backend.state === "up" || backend.state === "cooling");
     if (usable.length === 0) trouble.push("no backend is up");
-    const value = { status: trouble.length === 0 ? "ready" : "not_ready", trouble };
+    const { warnings } = this.#desk;
+    const value = { status: trouble.length === 0 ? "ready" : "not_ready", trouble, warnings };
     sendJson(res, trouble.length === 0 ? 200 : 503, { value });
   }
 

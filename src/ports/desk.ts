@@ -11,6 +11,8 @@ export interface Desk extends Admission {
   receipt(receiptId: RequestId, tenant: string): Promise<StoredReceipt | "pending" | null>;
   /** What is wrong with the store, or null. */
   readonly storeTrouble: string | null;
+  /** What the operator should know and no request suffers from, such as a configuration file that is not in force. */
+  readonly warnings: readonly string[];
   /** True once it takes no more requests. */
   readonly stopping: boolean;
   /** A new request's id at this wall time. */

@@ -10,6 +10,7 @@ export class FakeDesk implements Desk {
   readonly gone: RequestId[] = [];
   readonly receipts = new Map<RequestId, StoredReceipt | "pending">();
   storeTrouble: string | null = null;
+  warnings: readonly string[] = [];
   stopping = false;
   canRead = true;
   states: BackendView["state"][] = ["up"];
