@@ -157,6 +157,7 @@ function deskOf(utility: Utility, notices: Notices): Desk {
     arrive: (exchange) => utility.arrive(exchange),
     models: () => utility.kernel.models(),
     backends: () => utility.kernel.backends(),
+    cordon: (backendId, cordoned) => utility.cordon(backendId, cordoned),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),
     mint: (wallMs) => mint.requestId(wallMs),
     get storeTrouble() {

@@ -15,14 +15,14 @@ export function secretDoors(env: Environment): SecretDoors {
 export function keyRing(tenants: readonly TenantConfig[], env: Environment): KeyRing {
   const keys = new Map<string, KeyHolder>();
   for (const tenant of tenants) {
-    for (const { name, source } of tenant.keys) {
+    for (const { name, source, admin } of tenant.keys) {
       const digest = "sha256" in source ? source.sha256.toLowerCase() : hashKey(readSecret(source, secretDoors(env)));
       const other = keys.get(digest);
       if (other !== undefined)
         throw new Error(
           `the keys ${other.key} of ${other.tenant} and ${name} of ${tenant.id} are the same; a key has one holder`,
         );
-      keys.set(digest, { tenant: tenant.id, key: name });
+      keys.set(digest, { tenant: tenant.id, key: name, admin });
     }
   }
   return keys;

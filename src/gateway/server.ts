@@ -10,6 +10,7 @@ import { errorEnvelope } from "../wire/error.ts";
 import { identify, type KeyHolder, type KeyRing } from "./access.ts";
 import { type FlatHeaders, sendError, sendJson } from "./answers.ts";
 import { Door } from "./door.ts";
+import { type Operation, operationOf, Operator } from "./operator.ts";
 
 /** How the gateway serves. */
 export interface GatewayOptions {
@@ -34,6 +35,7 @@ export class Gateway {
   readonly #desk: Desk;
   #options: GatewayOptions;
   readonly #door: Door;
+  readonly #operator: Operator;
   readonly #server: Server;
   readonly #startedSeconds: number;
   /** Answers whose last bytes have not gone out, be they made already or not. */
@@ -46,6 +48,7 @@ export class Gateway {
     this.#desk = desk;
     this.#options = options;
     this.#door = new Door(desk, options);
+    this.#operator = new Operator(desk);
     this.#startedSeconds = Math.floor(Date.now() / 1000);
     this.#server = createServer({
       requestTimeout: options.uploadTimeoutMs,
@@ -121,7 +124,20 @@ export class Gateway {
       if (holder !== null) this.#door.take(req, res, { endpoint, holder });
       return;
     }
-    this.#routeRead(req, res, path);
+    const operation = operationOf(path);
+    if (operation === null) this.#routeRead(req, res, path);
+    else this.#operate(req, res, operation);
+  }
+
+  #operate(req: IncomingMessage, res: ServerResponse, operation: Operation): void {
+    const isRead = operation.verb === null;
+    const allowed = isRead ? req.method === "GET" || req.method === "HEAD" : req.method === "POST";
+    if (!allowed)
+      return refuse(req, res, { code: "method_not_allowed", headers: ["allow", isRead ? "GET, HEAD" : "POST"] });
+    const holder = this.#identify(req, res);
+    if (holder === null) return;
+    if (holder.admin !== true) return refuse(req, res, { code: "not_admin" });
+    this.#operator.take(req, res, operation);
   }
 
   #routeRead(req: IncomingMessage, res: ServerResponse, path: string): void {
@@ -155,8 +171,9 @@ export class Gateway {
     const { storeTrouble } = this.#desk;
     if (storeTrouble !== null) trouble.push(`receipts cannot be stored: ${storeTrouble}`);
     const backends = this.#desk.backends();
-    const usable = backends.filter((backend) => backend.state === "up" || backend.state === "cooling");
-    if (usable.length === 0) trouble.push("no backend is up");
+    const up = backends.filter((backend) => backend.state === "up" || backend.state === "cooling");
+    if (up.length === 0) trouble.push("no backend is up");
+    else if (up.every((backend) => backend.cordoned)) trouble.push("every backend that is up is cordoned");
     const { warnings } = this.#desk;
     const value = { status: trouble.length === 0 ? "ready" : "not_ready", trouble, warnings };
     sendJson(res, trouble.length === 0 ? 200 : 503, { value });

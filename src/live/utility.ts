@@ -77,6 +77,11 @@ export class Utility implements Admission, StoreListener {
     if (this.#flights.size === 0) this.#onIdle?.();
   }
 
+  /** Keeps new requests from a backend, or gives it back to them. */
+  cordon(backendId: BackendId, cordoned: boolean): void {
+    this.feed({ kind: "cordoned", backendId, cordoned });
+  }
+
   arrive(exchange: Exchange): ExchangeOwner {
     const { requestId } = exchange.job;
     const flight: Flight = { exchange, attempt: 0, call: null, relay: null };

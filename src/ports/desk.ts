@@ -1,4 +1,4 @@
-import type { RequestId } from "../base/ids.ts";
+import type { BackendId, RequestId } from "../base/ids.ts";
 import type { BackendView, ModelView } from "../kernel/view.ts";
 import type { Admission } from "./exchange.ts";
 import type { StoredReceipt } from "./store.ts";
@@ -7,6 +7,8 @@ import type { StoredReceipt } from "./store.ts";
 export interface Desk extends Admission {
   models(): readonly ModelView[];
   backends(): readonly BackendView[];
+  /** Keeps new requests from a backend, or gives it back to them; one that is not there is left alone. */
+  cordon(backendId: BackendId, cordoned: boolean): void;
   /** A settled receipt, `pending` while its commit has not returned, or null when this tenant has none. Rejects when the store cannot read. */
   receipt(receiptId: RequestId, tenant: string): Promise<StoredReceipt | "pending" | null>;
   /** What is wrong with the store, or null. */
