@@ -1,11 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { BackendId } from "../base/ids.ts";
-import { LlamaEngine } from "../engines/embedded-engine.ts";
-import { TINY_MODEL_NAME, writeTinyModel } from "../engines/embedded/tiny-model.ts";
-import { OpenAiEngine } from "../engines/openai.ts";
-import { hashKey, type KeyHolder, type KeyRing } from "../gateway/access.ts";
 import { Gateway } from "../gateway/server.ts";
 import { systemClock } from "../live/clock.ts";
 import { JournalFile } from "../live/journal-file.ts";
@@ -14,23 +9,23 @@ import { SqliteStore } from "../live/sqlite-store.ts";
 import { lazyTokenCounter } from "../live/token-counter.ts";
 import { Utility } from "../live/utility.ts";
 import type { Desk } from "../ports/desk.ts";
-import type { Engine, EngineReport } from "../ports/engine.ts";
 import { refuseBind } from "./config/bind.ts";
-import { readSecret } from "./config/secrets.ts";
-import type { AppConfig, EmbeddedEngineConfig, OpenAiEngineConfig } from "./config/types.ts";
+import type { AppConfig } from "./config/types.ts";
+import { EngineFleet, type FleetChange, type FleetChanged } from "./engine-fleet.ts";
+import { type Environment, keyRing } from "./keys.ts";
 import { showing, type Showing } from "./observe.ts";
 import { Prober } from "./prober.ts";
-import { missingEmbeddedEngine, VERSION } from "./version.ts";
+import { Service } from "./service.ts";
+import { VERSION } from "./version.ts";
 
-// What is cut off at the end of shutdownMs still gets its error event.
-const LAST_BYTES_MS = 500;
+export { provideTinyModel } from "./tiny.ts";
 
 /** What a running Baseload is started with besides its configuration. */
 export interface ServeOptions {
   readonly dataDir: string;
   /** File to record the journal in, or null. */
   readonly journal: string | null;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   /** One line for the operator. */
   readonly log: (line: string) => void;
 }
@@ -38,10 +33,16 @@ export interface ServeOptions {
 /** A running Baseload. */
 export interface Running {
   readonly url: string;
+  /** The configuration in force. */
+  readonly config: AppConfig;
   /** Resolves when every embedded model is loaded; rejects in words when one cannot be. */
   readonly ready: Promise<void>;
   /** The embedded engines' child processes. */
   childPids(): readonly number[];
+  /** Goes on with another configuration, all of it or nothing: rejects in words and changes nothing when it cannot be taken. */
+  reload(config: AppConfig): Promise<FleetChanged>;
+  /** What /readyz tells the operator besides, from now on. */
+  warn(lines: readonly string[]): void;
   /** Ends open requests within the configured time, commits, closes. Resolves to the number of receipts that were lost. */
   stop(): Promise<number>;
 }
@@ -50,85 +51,76 @@ export interface Running {
 export async function compose(config: AppConfig, options: ServeOptions): Promise<Running> {
   const refusal = refuseBind(config.server.host, config.tenants);
   if (refusal !== null) throw new Error(refusal);
-  const keys = keyRing(config, options);
-  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-  const { log } = options;
-  const observe = (backendId: BackendId, report: EngineReport): void =>
-    utility.feed({ kind: "observed", backendId, ...report });
-  const { engines, llamas } = buildEngines(config, options, observe);
+  const { dataDir, env, log } = options;
+  const keys = keyRing(config.tenants, env);
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const fleet = new EngineFleet({
+    dataDir,
+    env,
+    log,
+    maxAnswerBytes: config.server.maxAnswerBytes,
+    observe: (backendId, report) => utility.feed({ kind: "observed", backendId, ...report }),
+  });
+  const change = fleet.prepare(config.engines);
   const shown = showing(config.telemetry.requestLog, log);
   const journal = openJournal(options);
-  const utility = new Utility({
+  const utility: Utility = new Utility({
     clock: systemClock,
-    engines,
+    engines: fleet.engines,
     journal,
     countTokens: lazyTokenCounter(),
     onReceipt: shown.receipt,
     log,
   });
-  const store = await openStore(options.dataDir, utility).catch(async (error: unknown) => {
+  fleet.install(change);
+  const store = await openStore(dataDir, utility).catch(async (error: unknown) => {
     await journal?.close();
     discard(options.journal);
     throw error;
   });
   utility.start(config.kernel, { store, seed: randomUUID() });
-  // A model takes a while to load; requests that come before wait in the queue.
-  for (const engine of config.engines) {
-    if (engine.kind === "embedded") observe(engine.backendId, { state: "starting", models: null, contextTokens: null });
-  }
-  const gateway = new Gateway(deskOf(utility, shown), { ...config.server, keys, version: VERSION, log });
+  waitForModels(utility, change);
+  const notices: Notices = { lines: [] };
+  const gateway = new Gateway(deskOf({ utility, notices, shown }), { ...config.server, keys, version: VERSION, log });
   const port = await listen(gateway, config.server, async () => {
     await utility.close();
     discard(options.journal);
   });
-  const prober = new Prober(config, { engines, observe });
-  prober.start();
-  const ready = Promise.all(llamas.map(({ llama, engine }) => startLlama(llama, engine, log))).then(() => undefined);
+  const prober = new Prober({
+    engines: fleet.engines,
+    observe: (backendId, report) => utility.feed({ kind: "observed", backendId, ...report }),
+  });
+  prober.configure(config);
+  const service = new Service({ config, dataDir, env, utility, fleet, gateway, prober, shown, log });
+  const ready = fleet.load(change);
   // Whoever holds the promise is told; a rejection nobody waits for must not end the process.
   ready.catch(() => {});
   return {
     url: `http://${hostForUrl(config.server.host)}:${port}`,
     ready,
-    childPids: () => llamas.flatMap(({ llama }) => llama.pid ?? []),
-    stop: async () => {
-      const endMs = performance.now() + config.server.shutdownMs;
-      prober.stop();
-      gateway.stopListening();
-      await utility.drain(config.server.shutdownMs);
-      const lost = await utility.close();
-      // A slow reader's answer may be complete here and not yet there.
-      await gateway.finish(Math.max(endMs - performance.now(), LAST_BYTES_MS));
-      await Promise.all([...engines.values()].map((engine) => engine.close()));
-      shown.close();
-      return lost;
+    get config() {
+      return service.config;
     },
+    childPids: () => fleet.childPids(),
+    reload: (next) => service.reload(next),
+    warn: (lines) => {
+      notices.lines = lines;
+    },
+    stop: () => service.stop(),
   };
 }
 
-interface EmbeddedStart {
-  readonly llama: LlamaEngine;
-  readonly engine: EmbeddedEngineConfig;
+/** What /readyz says besides; changed by whoever watches the configuration file. */
+interface Notices {
+  lines: readonly string[];
 }
 
-/** The engines of a configuration; the embedded ones are still to be started. */
-function buildEngines(
-  config: AppConfig,
-  options: ServeOptions,
-  observe: (backendId: BackendId, report: EngineReport) => void,
-): { readonly engines: ReadonlyMap<BackendId, Engine>; readonly llamas: readonly EmbeddedStart[] } {
-  const engines = new Map<BackendId, Engine>();
-  const llamas: EmbeddedStart[] = [];
-  for (const engine of config.engines) {
-    const { backendId } = engine;
-    if (engine.kind === "openai") {
-      engines.set(backendId, openAiEngine(config, engine, options));
-    } else {
-      const llama = llamaEngine(config, engine, { ...options, onReport: (report) => observe(backendId, report) });
-      engines.set(backendId, llama);
-      llamas.push({ llama, engine });
-    }
+/** A model takes a while to load; requests that come before wait in the queue. */
+function waitForModels(utility: Utility, change: FleetChange): void {
+  for (const [backendId, { llama }] of change.made) {
+    if (llama !== null)
+      utility.feed({ kind: "observed", backendId, state: "starting", models: null, contextTokens: null });
   }
-  return { engines, llamas };
 }
 
 function openJournal({ journal, log }: ServeOptions): JournalFile | null {
@@ -176,100 +168,22 @@ async function openStore(dataDir: string, utility: Utility): Promise<SqliteStore
   }
 }
 
-function keyRing(config: AppConfig, { env }: ServeOptions): KeyRing {
-  const keys = new Map<string, KeyHolder>();
-  for (const tenant of config.tenants) {
-    for (const { name, source } of tenant.keys) {
-      const digest = "sha256" in source ? source.sha256.toLowerCase() : hashKey(readSecret(source, doors(env)));
-      const other = keys.get(digest);
-      if (other !== undefined)
-        throw new Error(
-          `the keys ${other.key} of ${other.tenant} and ${name} of ${tenant.id} are the same; a key has one holder`,
-        );
-      keys.set(digest, { tenant: tenant.id, key: name });
-    }
-  }
-  return keys;
-}
-
-function doors(env: ServeOptions["env"]): Parameters<typeof readSecret>[1] {
-  return { env, readFile: (path) => readFileSync(path, "utf8") };
-}
-
-function openAiEngine(config: AppConfig, engine: OpenAiEngineConfig, options: ServeOptions): OpenAiEngine {
-  return new OpenAiEngine({
-    url: engine.url,
-    socketPath: null,
-    key: engine.key === null ? null : readSecret(engine.key, doors(options.env)),
-    headers: engine.headers,
-    maxAnswerBytes: config.server.maxAnswerBytes,
-    discoverModels: engine.discoverModels,
-  });
-}
-
-function llamaEngine(
-  config: AppConfig,
-  engine: EmbeddedEngineConfig,
-  options: ServeOptions & { readonly onReport: (report: EngineReport) => void },
-): LlamaEngine {
-  const missing = missingEmbeddedEngine();
-  if (missing !== null) throw new Error(`backend ${engine.backendId}: ${missing}`);
-  const modelPath = engine.modelPath ?? join(options.dataDir, "baseload-tiny.gguf");
-  if (engine.modelPath !== null && !existsSync(modelPath)) {
-    throw new Error(
-      `backend ${engine.backendId}: there is no file ${modelPath}; correct \`model\`, or leave it out for the tiny model`,
-    );
-  }
-  return new LlamaEngine({
-    modelPath,
-    socketDir: join(options.dataDir, "run"),
-    sequences: engine.sequences,
-    ...(engine.contextTokens === null ? {} : { contextTokens: engine.contextTokens }),
-    ...(engine.threads === null ? {} : { threads: engine.threads }),
-    maxAnswerBytes: config.server.maxAnswerBytes,
-    onReport: (report, reason) => {
-      if (report.state !== "up") options.log(`backend ${engine.backendId}: ${report.state}: ${reason}`);
-      options.onReport(report);
-    },
-    onLog: (line) => options.log(`backend ${engine.backendId}: ${line}`),
-  });
-}
-
-async function startLlama(
-  llama: LlamaEngine,
-  engine: EmbeddedEngineConfig,
-  log: (line: string) => void,
-): Promise<void> {
-  const started = performance.now();
-  const info = await llama.start();
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  const name = engine.modelPath === null ? TINY_MODEL_NAME : info.modelName;
-  log(
-    `backend ${engine.backendId}: ${name} is loaded as "${engine.modelName}" in ${seconds} s, ${info.sequences} requests at once, ${info.contextTokens} tokens of context`,
-  );
-}
-
-/** Writes the tiny model where the configuration uses it and it is not there yet. */
-export function provideTinyModel(config: AppConfig, dataDir: string): void {
-  const path = join(dataDir, "baseload-tiny.gguf");
-  const needed = config.engines.some((engine) => engine.kind === "embedded" && engine.modelPath === null);
-  if (!needed || existsSync(path)) return;
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  writeTinyModel(path);
-}
-
-function deskOf(utility: Utility, shown: Showing): Desk {
+function deskOf({ utility, notices, shown }: { utility: Utility; notices: Notices; shown: Showing }): Desk {
   const mint = new Mint();
   return {
     arrive: (exchange) => utility.arrive(exchange),
     models: () => utility.kernel.models(),
     backends: () => utility.kernel.backends(),
+    cordon: (backendId, cordoned) => utility.cordon(backendId, cordoned),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),
     metrics: () => shown.metrics({ backends: utility.kernel.backends(), ...utility.kernel.counts() }),
     refused: shown.refused,
     mint: (wallMs) => mint.requestId(wallMs),
     get storeTrouble() {
       return utility.storeTrouble;
+    },
+    get warnings() {
+      return notices.lines;
     },
     get stopping() {
       return utility.stopping;

@@ -7,47 +7,52 @@ const DOWN_INTERVAL_MS = 2000;
 
 /** Asks the backends whose models are discovered how they are, in turn, and feeds what it sees. Owns its timers. */
 export class Prober {
-  readonly #intervalMs: number;
-  readonly #ids: readonly BackendId[];
   readonly #engines: ReadonlyMap<BackendId, Engine>;
   readonly #observe: (backendId: BackendId, report: EngineReport) => void;
-  readonly #timers = new Map<BackendId, NodeJS.Timeout>();
-  #stopped = false;
+  /** The engines that are asked, with the timer of the next time once there is one. */
+  readonly #asked = new Map<BackendId, { readonly engine: Engine; timer: NodeJS.Timeout | null }>();
+  #intervalMs = DOWN_INTERVAL_MS;
 
-  constructor(
-    config: AppConfig,
-    parts: {
-      readonly engines: ReadonlyMap<BackendId, Engine>;
-      readonly observe: (backendId: BackendId, report: EngineReport) => void;
-    },
-  ) {
-    this.#intervalMs = config.telemetry.probeIntervalMs;
-    this.#ids = config.engines.flatMap((engine) =>
-      engine.kind === "openai" && engine.discoverModels ? [engine.backendId] : [],
-    );
+  constructor(parts: {
+    readonly engines: ReadonlyMap<BackendId, Engine>;
+    readonly observe: (backendId: BackendId, report: EngineReport) => void;
+  }) {
     this.#engines = parts.engines;
     this.#observe = parts.observe;
   }
 
-  start(): void {
-    for (const id of this.#ids) void this.#probe(id);
+  /** Asks the backends of this configuration from now on; an engine that was asked before goes on in its turn. */
+  configure(config: Pick<AppConfig, "engines" | "telemetry">): void {
+    this.#intervalMs = config.telemetry.probeIntervalMs;
+    const wanted = new Set(
+      config.engines.flatMap((engine) => (engine.kind === "openai" && engine.discoverModels ? [engine.backendId] : [])),
+    );
+    for (const [id, { engine }] of this.#asked) {
+      if (!wanted.has(id) || this.#engines.get(id) !== engine) this.#forget(id);
+    }
+    for (const id of wanted) {
+      const engine = this.#engines.get(id);
+      if (engine === undefined || this.#asked.has(id)) continue;
+      this.#asked.set(id, { engine, timer: null });
+      void this.#probe(id, engine);
+    }
   }
 
   stop(): void {
-    this.#stopped = true;
-    for (const timer of this.#timers.values()) clearTimeout(timer);
+    for (const id of this.#asked.keys()) this.#forget(id);
   }
 
-  async #probe(id: BackendId): Promise<void> {
-    const engine = this.#engines.get(id);
-    if (engine === undefined) return;
+  #forget(id: BackendId): void {
+    clearTimeout(this.#asked.get(id)?.timer ?? undefined);
+    this.#asked.delete(id);
+  }
+
+  async #probe(id: BackendId, engine: Engine): Promise<void> {
     const report = await engine.probe();
-    if (this.#stopped) return;
+    const asked = this.#asked.get(id);
+    if (asked?.engine !== engine) return;
     this.#observe(id, report);
     const waitMs = report.state === "up" ? this.#intervalMs : Math.min(DOWN_INTERVAL_MS, this.#intervalMs);
-    this.#timers.set(
-      id,
-      setTimeout(() => void this.#probe(id), waitMs),
-    );
+    asked.timer = setTimeout(() => void this.#probe(id, engine), waitMs);
   }
 }

@@ -2,8 +2,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type CommandSpec, integerOption, type Invocation, textOption, UsageError } from "./cli.ts";
 import { compose, provideTinyModel, type Running } from "./compose.ts";
-import { ConfigError, defaultConfig, formatProblems, loadConfig } from "./config/load.ts";
+import { ConfigError, defaultConfig, formatProblems, loadConfig, type LoadedConfig } from "./config/load.ts";
 import type { AppConfig } from "./config/types.ts";
+import type { FleetChanged } from "./engine-fleet.ts";
+import { Reloader } from "./reload.ts";
 import { VERSION } from "./version.ts";
 
 const DEFAULT_FILE = "baseload.yaml";
@@ -32,7 +34,8 @@ export const SERVE: CommandSpec = {
 export async function runServe(invocation: Invocation): Promise<number> {
   const json = invocation.values["json"] === true;
   const say = speaker(json);
-  const config = readConfig(invocation, say);
+  const source = sourceOf(invocation);
+  const config = readConfig(source, json, say);
   if (config === null) return 1;
   if (invocation.values["check"] === true) {
     const backends = config.kernel.backends.map(({ id }) => id);
@@ -59,8 +62,10 @@ export async function runServe(invocation: Invocation): Promise<number> {
     await running.stop();
     throw failure;
   }
+  const end = followFile(source, { running, log, say });
   await stopped;
-  return shutDown(running, config, say);
+  end();
+  return shutDown(running, say);
 }
 
 type Say = (event: string, data: object, words: string) => void;
@@ -71,8 +76,8 @@ function speaker(json: boolean): Say {
   };
 }
 
-async function shutDown(running: Running, config: AppConfig, say: Say): Promise<number> {
-  const seconds = config.server.shutdownMs / 1000;
+async function shutDown(running: Running, say: Say): Promise<number> {
+  const seconds = running.config.server.shutdownMs / 1000;
   say("stopping", {}, `Stopping: open answers have ${seconds} s to end. Press Ctrl-C again to end now.`);
   const lost = await running.stop();
   say("stopped", { lost }, lost === 0 ? "Stopped." : `Stopped, and ${lost} receipt(s) could not be stored.`);
@@ -94,6 +99,8 @@ function stopSignal(): Promise<"signal"> {
         process.exit(130);
       }
     };
+    // Until the models are loaded nothing can be reloaded; the file is read again then anyway.
+    process.on("SIGHUP", () => {});
     process.on("SIGINT", take);
     process.on("SIGTERM", take);
     onParentGone(() => {
@@ -121,31 +128,77 @@ function onParentGone(gone: () => void): void {
   timer.unref();
 }
 
-/** The configuration of the command line, or null when it has errors, which are printed then. */
-function readConfig(invocation: Invocation, say: Say): AppConfig | null {
+/** Where the configuration comes from: the file's path and text, or null for the built-in one, and what options change. */
+interface Source {
+  readonly file: { readonly path: string; readonly text: string } | null;
+  readonly read: (text: string) => LoadedConfig;
+}
+
+function sourceOf(invocation: Invocation): Source {
   if (invocation.positionals.length > 1)
     throw new UsageError("serve takes one configuration file. See `baseload serve --help`.");
   const named = invocation.positionals[0];
-  const file = named ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : null);
+  const path = named ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : null);
   if (named !== undefined && !existsSync(named)) throw new UsageError(`There is no file ${named}.`);
-  let config: AppConfig;
+  const host = textOption(invocation, "host");
+  const port = integerOption(invocation, "port", { low: 0, high: 65_535 });
+  const read = (text: string): LoadedConfig => {
+    const { config, warnings } = path === null ? { config: defaultConfig(), warnings: [] } : loadConfig(text, path);
+    const server = {
+      ...config.server,
+      ...(host === null ? {} : { host }),
+      ...(port === null ? {} : { port }),
+    };
+    return { config: { ...config, server }, warnings };
+  };
+  return { file: path === null ? null : { path, text: readFileSync(path, "utf8") }, read };
+}
+
+/** The configuration of the command line, or null when it has errors, which are printed then. */
+function readConfig({ file, read }: Source, json: boolean, say: Say): AppConfig | null {
   try {
-    const loaded =
-      file === null ? { config: defaultConfig(), warnings: [] } : loadConfig(readFileSync(file, "utf8"), file);
-    for (const warning of loaded.warnings) process.stderr.write(`${warning}\n`);
-    config = loaded.config;
+    const { config, warnings } = read(file?.text ?? "");
+    for (const warning of warnings) process.stderr.write(`${warning}\n`);
+    return config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    if (invocation.values["json"] === true) say("invalid", { problems: error.problems }, "");
+    if (json) say("invalid", { problems: error.problems }, "");
     else process.stderr.write(`${formatProblems(error.problems)}\n`);
     return null;
   }
-  const host = textOption(invocation, "host");
-  const port = integerOption(invocation, "port", { low: 0, high: 65_535 });
-  return {
-    ...config,
-    server: { ...config.server, ...(host === null ? {} : { host }), ...(port === null ? {} : { port }) },
+}
+
+/** Takes the file up again when it changes and at SIGHUP; returns what ends that. */
+function followFile(
+  { file, read }: Source,
+  to: { readonly running: Running; readonly log: (line: string) => void; readonly say: Say },
+): () => void {
+  const { running, log, say } = to;
+  if (file === null) {
+    const tell = (): void => log("SIGHUP: there is no configuration file to read again.");
+    process.on("SIGHUP", tell);
+    return () => process.off("SIGHUP", tell);
+  }
+  const done = (changed: FleetChanged): void =>
+    say("reloaded", changed, `The configuration is in force: ${inWords(changed)}.`);
+  const reloader = new Reloader({ file: resolve(file.path), text: file.text, read, running, log, done });
+  const now = (): void => reloader.now();
+  process.on("SIGHUP", now);
+  reloader.start();
+  return () => {
+    process.off("SIGHUP", now);
+    reloader.stop();
   };
+}
+
+function inWords({ added, replaced, removed }: FleetChanged): string {
+  const parts = [
+    ["added", added],
+    ["replaced", replaced],
+    ["removed", removed],
+  ] as const;
+  const told = parts.filter(([, ids]) => ids.length > 0).map(([what, ids]) => `${what} ${ids.join(", ")}`);
+  return told.length === 0 ? "the backends' engines are as they were" : told.join("; ");
 }
 
 function welcome(running: Running, config: AppConfig): string {

@@ -109,12 +109,20 @@ export const ERRORS = {
       "Without keys, only programs on this machine are served, and this request names another host or a web page's origin",
     remedy: "Call http://127.0.0.1, or give tenants keys in baseload.yaml.",
   },
+  not_admin: {
+    status: 403,
+    type: "permission_error",
+    retriable: false,
+    message: "This key may not operate the server",
+    remedy: "Use a key marked `admin: true` in baseload.yaml.",
+  },
   route_not_found: {
     status: 404,
     type: invalid,
     retriable: false,
     message: "There is nothing at this path",
-    remedy: "Use /v1/chat/completions, /v1/completions, /v1/models, /api/receipts/ID, /metrics, /healthz or /readyz.",
+    remedy:
+      "Use /v1/chat/completions, /v1/completions, /v1/models, /api/receipts/ID, /api/backends, /metrics, /healthz or /readyz.",
   },
   method_not_allowed: {
     status: 405,
@@ -150,6 +158,13 @@ export const ERRORS = {
     retriable: false,
     message: "The service class is not configured",
     remedy: "Use a class from `classes` in baseload.yaml, or leave the header out.",
+  },
+  backend_not_found: {
+    status: 404,
+    type: invalid,
+    retriable: false,
+    message: "There is no backend of this name",
+    remedy: "Ask GET /api/backends for the names.",
   },
   receipt_not_found: {
     status: 404,

@@ -22,6 +22,7 @@ export type ExclusionReason =
   | "models_unknown"
   | "endpoint_not_served"
   | "context_too_small"
+  | "cordoned"
   | "at_capacity"
   | "cooling_down"
   | "already_tried"

@@ -58,6 +58,12 @@ export class LlamaEngine implements Engine {
     return Promise.resolve(this.#report);
   }
 
+  async retire(): Promise<void> {
+    this.#closing = true;
+    await this.#http.retire();
+    await this.#child.close();
+  }
+
   async close(): Promise<void> {
     this.#closing = true;
     this.#report = { ...this.#report, state: "down" };

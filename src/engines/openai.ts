@@ -77,6 +77,10 @@ export class OpenAiEngine implements Engine {
     }
   }
 
+  retire(): Promise<void> {
+    return this.#pool.close();
+  }
+
   close(): Promise<void> {
     return this.#pool.destroy();
   }

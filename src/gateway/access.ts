@@ -7,12 +7,14 @@ export interface KeyHolder {
   readonly tenant: string;
   /** The key's name in the configuration. */
   readonly key: string | null;
+  /** Whether it may operate the server: see and cordon backends. Absent: it may not. */
+  readonly admin?: boolean;
 }
 
 /** Keys by the SHA-256 of the key in hexadecimal; empty means that no keys are in use. */
 export type KeyRing = ReadonlyMap<string, KeyHolder>;
 
-const DEFAULT_HOLDER: KeyHolder = { tenant: "default", key: null };
+const DEFAULT_HOLDER: KeyHolder = { tenant: "default", key: null, admin: true };
 
 /** The SHA-256 of a key in hexadecimal. */
 export function hashKey(key: string): string {

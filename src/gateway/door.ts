@@ -34,7 +34,7 @@ type Claim =
 /** The door for completions: reads and parses a request once, and hands it to the desk as an exchange. */
 export class Door {
   readonly #desk: Desk;
-  readonly #options: DoorOptions;
+  #options: DoorOptions;
   readonly #idempotency: Idempotency;
 
   constructor(desk: Desk, options: DoorOptions) {
@@ -44,6 +44,11 @@ export class Door {
       keepMs: options.idempotencyKeepMs,
       maxBytes: options.idempotencyMaxBytes,
     });
+  }
+
+  /** Takes requests by other limits from now on. */
+  configure(options: DoorOptions): void {
+    this.#options = options;
   }
 
   take(

@@ -35,7 +35,7 @@ async function begin(change: Partial<GatewayOptions> = {}) {
     fetch(`http://127.0.0.1:${port}${path}`, init);
   const post = (path: string, body: string = CHAT, headers: Record<string, string> = {}): Promise<Response> =>
     call(path, { method: "POST", body, headers });
-  return { desk, call, post };
+  return { desk, call, post, gateway };
 }
 
 async function codeOf(response: Response): Promise<string> {
@@ -155,6 +155,14 @@ describe("health", () => {
       ["the server is stopping", "receipts cannot be stored: disk is full", "no backend is up"],
     ]);
   });
+
+  test("readyz tells warnings, which make nothing unready", async () => {
+    const { call, desk } = await begin();
+    desk.warnings = ["the configuration was not reloaded"];
+    const response = await call("/readyz");
+    assert.equal(response.status, 200);
+    assert.deepEqual(await response.json(), { status: "ready", trouble: [], warnings: desk.warnings });
+  });
 });
 
 describe("access", () => {
@@ -202,6 +210,16 @@ describe("access", () => {
     }
     const refused = await post("/v1/chat/completions", CHAT, { origin: "https://evil.example" });
     assert.equal(await codeOf(refused), "origin_refused");
+  });
+
+  test("another configuration replaces all keys at once, and the limits of bodies", async () => {
+    const { call, post, gateway } = await begin({ keys: KEYS });
+    gateway.configure({ ...OPTIONS, keys: new Map([[hashKey("key-new"), { tenant: "new", key: "k" }]]) });
+    assert.equal((await call("/v1/models", bearer("Bearer key-acme"))).status, 401);
+    const authorization = "Bearer key-new";
+    assert.equal((await call("/v1/models", { headers: { authorization } })).status, 200);
+    gateway.configure({ ...OPTIONS, maxBodyBytes: 10 });
+    assert.equal((await post("/v1/chat/completions")).status, 413);
   });
 
   test("with keys any origin may ask, since a page has no key by itself", async () => {

@@ -10,6 +10,7 @@ import { answering, sendError, sendJson, sendText } from "./answers.ts";
 import { Headcount, TurnedAway } from "./connections.ts";
 import { Door, type DoorOptions } from "./door.ts";
 import { MAX_URL_BYTES, type ParserError, refuse, refuseBytes } from "./refuse.ts";
+import { type Operation, operationOf, Operator } from "./operator.ts";
 
 /** How the gateway serves. */
 export interface GatewayOptions extends DoorOptions {
@@ -42,8 +43,9 @@ const RETRY_MS = 1000;
 /** HTTP: routes, keys and streaming. Requests become exchanges for the desk; it decides nothing about them. */
 export class Gateway {
   readonly #desk: Desk;
-  readonly #options: GatewayOptions;
+  #options: GatewayOptions;
   readonly #door: Door;
+  readonly #operator: Operator;
   readonly #server: Server;
   readonly #startedSeconds: number;
   /** Answers whose last bytes have not gone out, be they made already or not. */
@@ -67,6 +69,7 @@ export class Gateway {
     this.#connections = new Headcount({ max, maxPerClient });
     this.#forwarded = new Headcount({ max: Infinity, maxPerClient });
     this.#turnedAway = new TurnedAway(options.log);
+    this.#operator = new Operator(desk);
     this.#startedSeconds = Math.floor(Date.now() / 1000);
     this.#server = createServer({
       requestTimeout: options.uploadTimeoutMs,
@@ -128,6 +131,14 @@ export class Gateway {
     return true;
   }
 
+  /** Serves by other keys and limits from the next request on; one whose body is still coming ends by the old ones. */
+  configure(options: GatewayOptions): void {
+    this.#options = options;
+    this.#door.configure(options);
+    this.#server.requestTimeout = options.uploadTimeoutMs;
+    this.#server.headersTimeout = options.uploadTimeoutMs;
+  }
+
   /** Begins to listen; resolves to the port, which differs from `port` when that is 0. Rejects when it cannot. */
   listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
@@ -173,7 +184,20 @@ export class Gateway {
       if (req.method !== "POST") return refuse(req, res, { code: "method_not_allowed", headers: ["allow", "POST"] });
       return this.#complete(req, res, endpoint);
     }
-    this.#routeRead(req, res, path);
+    const operation = operationOf(path);
+    if (operation === null) this.#routeRead(req, res, path);
+    else this.#operate(req, res, operation);
+  }
+
+  #operate(req: IncomingMessage, res: ServerResponse, operation: Operation): void {
+    const isRead = operation.verb === null;
+    const allowed = isRead ? req.method === "GET" || req.method === "HEAD" : req.method === "POST";
+    if (!allowed)
+      return refuse(req, res, { code: "method_not_allowed", headers: ["allow", isRead ? "GET, HEAD" : "POST"] });
+    const holder = this.#identify(req, res);
+    if (holder === null) return;
+    if (holder.admin !== true) return refuse(req, res, { code: "not_admin" });
+    this.#operator.take(req, res, operation);
   }
 
   #complete(req: IncomingMessage, res: ServerResponse, endpoint: Endpoint): void {
@@ -222,9 +246,11 @@ export class Gateway {
     const { storeTrouble } = this.#desk;
     if (storeTrouble !== null) trouble.push(`receipts cannot be stored: ${storeTrouble}`);
     const backends = this.#desk.backends();
-    const usable = backends.filter((backend) => backend.state === "up" || backend.state === "cooling");
-    if (usable.length === 0) trouble.push("no backend is up");
-    const value = { status: trouble.length === 0 ? "ready" : "not_ready", trouble };
+    const up = backends.filter((backend) => backend.state === "up" || backend.state === "cooling");
+    if (up.length === 0) trouble.push("no backend is up");
+    else if (up.every((backend) => backend.cordoned)) trouble.push("every backend that is up is cordoned");
+    const { warnings } = this.#desk;
+    const value = { status: trouble.length === 0 ? "ready" : "not_ready", trouble, warnings };
     sendJson(res, trouble.length === 0 ? 200 : 503, { value });
   }
 

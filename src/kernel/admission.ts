@@ -83,8 +83,8 @@ export function drainQueue(state: State, nowUs: number, out: Command[]): void {
 
 function anyFree(state: State): boolean {
   for (const backend of state.backends.values()) {
-    if (backend.configured && !backend.starting && (backend.capacity === null || backend.inFlight < backend.capacity))
-      return true;
+    if (!backend.configured || backend.starting || backend.cordoned) continue;
+    if (backend.capacity === null || backend.inFlight < backend.capacity) return true;
   }
   return false;
 }
@@ -106,7 +106,7 @@ export function place(
     });
     return;
   }
-  if (choice.kind === "wait") {
+  if (choice.kind === "wait" || waitsForCordoned(state, request)) {
     enqueue(state, request, io);
     return;
   }
@@ -117,6 +117,15 @@ export function place(
     return;
   }
   refuse(state, request, { ...io, code: codeOfNone(choice.excluded), detail: request.job.model });
+}
+
+/**
+ * Whether a backend that would do is cordoned: the operator may give it back before the deadline. A request that failed
+ * elsewhere just now has its answer, and does not begin to wait for a backend that may be gone for hours.
+ */
+function waitsForCordoned(state: State, request: OpenRequest): boolean {
+  const isCordoned = request.excluded.some(({ reason }) => reason === "cordoned");
+  return isCordoned && (request.lastFailure === null || state.queue.has(request.job.requestId));
 }
 
 function codeOfNone(excluded: readonly Exclusion[]): ErrorCode {
@@ -137,7 +146,9 @@ function offersFor(
   const excluded: Exclusion[] = [];
   for (const backend of state.backends.values()) {
     if (!backend.configured) continue;
-    const reason = request.tried.includes(backend.id) ? "already_tried" : forbids(backend.capability, request.job);
+    const reason = request.tried.includes(backend.id)
+      ? "already_tried"
+      : (forbids(backend.capability, request.job) ?? (backend.cordoned ? "cordoned" : null));
     if (reason !== null) excluded.push({ backendId: backend.id, reason });
     else offers.push(offerOf(backend, nowUs));
   }

@@ -91,6 +91,13 @@ export interface Observed {
   readonly contextTokens: number | null;
 }
 
+/** The operator cordons a backend, so that it gets no more requests and keeps those that it has, or takes that back. */
+export interface Cordoned {
+  readonly kind: "cordoned";
+  readonly backendId: BackendId;
+  readonly cordoned: boolean;
+}
+
 /** A limit from outside changed: the watts that a site may draw, or null for none. */
 export interface Limited {
   readonly kind: "limited";
@@ -122,6 +129,7 @@ export type Event =
   | Cancelled
   | Woke
   | Observed
+  | Cordoned
   | Limited
   | Appended
   | Stored;

@@ -1,6 +1,6 @@
 import type { Command } from "./command.ts";
 import type { BackendConfig } from "./config.ts";
-import type { Configured, Leased, Limited, Observed } from "./event.ts";
+import type { Configured, Cordoned, Leased, Limited, Observed } from "./event.ts";
 import { drainQueue } from "./admission.ts";
 import { advanceBusy } from "../cost/busy-meter.ts";
 import { capabilityOf, concurrencyResource, mayForget, newBackendState, type State } from "./state.ts";
@@ -100,6 +100,18 @@ export function onObserved(
   }
   // Even one that is down now may take what waits: it is tried when nothing else fits.
   drainQueue(state, nowUs, io.out);
+}
+
+/** A backend is cordoned, which ends nothing that it holds, or may be used again, by the oldest that wait for it first. */
+export function onCordoned(
+  state: State,
+  nowUs: number,
+  io: { readonly event: Cordoned; readonly out: Command[] },
+): void {
+  const backend = state.backends.get(io.event.backendId);
+  if (backend === undefined) return;
+  backend.cordoned = io.event.cordoned;
+  if (!backend.cordoned) drainQueue(state, nowUs, io.out);
 }
 
 /** A limit from outside changed; it is kept for the offers that will heed it. */

@@ -4,7 +4,7 @@ import { onArrived, onWoke, reviewQueue } from "./admission.ts";
 import type { Command } from "./command.ts";
 import type { RequestId } from "../base/ids.ts";
 import type { Event } from "./event.ts";
-import { onConfigured, onLeased, onLimited, onObserved } from "./fleet.ts";
+import { onConfigured, onCordoned, onLeased, onLimited, onObserved } from "./fleet.ts";
 import { onAppended, onStored } from "./settle.ts";
 import { fromSnapshot, type Snapshot, toSnapshot } from "./snapshot.ts";
 import type { State } from "./state.ts";
@@ -53,6 +53,8 @@ export class Kernel {
         return onWoke(state, nowUs, { event, out });
       case "observed":
         return onObserved(state, nowUs, { event, out });
+      case "cordoned":
+        return onCordoned(state, nowUs, { event, out });
       case "limited":
         return onLimited(state, event);
       case "appended":

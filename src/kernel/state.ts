@@ -16,6 +16,8 @@ export interface BackendState {
   configured: boolean;
   starting: boolean;
   down: boolean;
+  /** The operator wants it to get no more requests; a new configuration that still has it does not change that. */
+  cordoned: boolean;
   inFlight: number;
   /** Leased concurrency; null is no limit. */
   capacity: number | null;
@@ -93,6 +95,7 @@ export function newBackendState(config: BackendConfig, nowUs: number): BackendSt
     configured: true,
     starting: false,
     down: false,
+    cordoned: false,
     inFlight: 0,
     capacity: config.maxConcurrent === null ? null : 0,
     sends: 0,

@@ -15,6 +15,8 @@ export interface BackendView {
   readonly site: string;
   readonly layer: Layer | null;
   readonly state: "up" | "starting" | "down" | "cooling";
+  /** True while the operator keeps new requests from it. */
+  readonly cordoned: boolean;
   readonly inFlight: number;
   readonly capacity: number | null;
 }
@@ -47,6 +49,7 @@ export function viewBackends(state: State, nowUs: number): readonly BackendView[
       site: backend.config.site,
       layer: state.sites.get(backend.config.site)?.layer ?? null,
       state: backend.starting ? "starting" : backend.down ? "down" : cooling,
+      cordoned: backend.cordoned,
       inFlight: backend.inFlight,
       capacity: backend.capacity,
     });

@@ -48,6 +48,7 @@ export class Utility implements Admission, StoreListener {
   #storeTrouble: string | null = null;
   #feeding = false;
   #stopping = false;
+  #seed = "";
   #onIdle: (() => void) | null = null;
 
   constructor(parts: UtilityParts) {
@@ -57,7 +58,13 @@ export class Utility implements Admission, StoreListener {
   /** Begins with this configuration and store. Must come before anything else. */
   start(config: KernelConfig, options: { readonly store: Store; readonly seed: string }): void {
     this.#store = options.store;
-    this.feed({ kind: "configured", wallMs: this.#parts.clock.wallMs(), config, seed: options.seed });
+    this.#seed = options.seed;
+    this.configure(config);
+  }
+
+  /** Goes on with another configuration. The engines of its backends must be there already. */
+  configure(config: KernelConfig): void {
+    this.feed({ kind: "configured", wallMs: this.#parts.clock.wallMs(), config, seed: this.#seed });
   }
 
   /** Feeds one event, and whatever performing its commands brings about, in order. */
@@ -71,6 +78,11 @@ export class Utility implements Admission, StoreListener {
       this.#feeding = false;
     }
     if (this.#flights.size === 0) this.#onIdle?.();
+  }
+
+  /** Keeps new requests from a backend, or gives it back to them. */
+  cordon(backendId: BackendId, cordoned: boolean): void {
+    this.feed({ kind: "cordoned", backendId, cordoned });
   }
 
   arrive(exchange: Exchange): ExchangeOwner {

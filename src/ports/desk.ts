@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../base/errors.ts";
-import type { RequestId } from "../base/ids.ts";
+import type { BackendId, RequestId } from "../base/ids.ts";
 import type { BackendView, ModelView } from "../kernel/view.ts";
 import type { Admission } from "./exchange.ts";
 import type { StoredReceipt } from "./store.ts";
@@ -8,6 +8,8 @@ import type { StoredReceipt } from "./store.ts";
 export interface Desk extends Admission {
   models(): readonly ModelView[];
   backends(): readonly BackendView[];
+  /** Keeps new requests from a backend, or gives it back to them; one that is not there is left alone. */
+  cordon(backendId: BackendId, cordoned: boolean): void;
   /** A settled receipt, `pending` while its commit has not returned, or null when this tenant has none. Rejects when the store cannot read. */
   receipt(receiptId: RequestId, tenant: string): Promise<StoredReceipt | "pending" | null>;
   /** The metrics in Prometheus' text format. */
@@ -16,6 +18,8 @@ export interface Desk extends Admission {
   refused(code: ErrorCode): void;
   /** What is wrong with the store, or null. */
   readonly storeTrouble: string | null;
+  /** What the operator should know and no request suffers from, such as a configuration file that is not in force. */
+  readonly warnings: readonly string[];
   /** True once it takes no more requests. */
   readonly stopping: boolean;
   /** A new request's id at this wall time. */

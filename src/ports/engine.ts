@@ -92,5 +92,7 @@ export interface Engine {
   send(order: SendOrder, sink: EngineSink): EngineCall;
   /** Asks the engine how it is; never throws, `down` says it cannot be reached. */
   probe(): Promise<EngineReport>;
+  /** Takes no more sends, lets the attempts in flight end, then closes. `close` may come before they have. */
+  retire(): Promise<void>;
   close(): Promise<void>;
 }

@@ -111,6 +111,11 @@ const CANARIES: readonly { readonly name: string; readonly rule: Rule; readonly 
     machine: outgoing((command) => (command.kind === "send" ? [{ ...command, upstreamModel: "other" }] : [command])),
   },
   {
+    name: "does not heed a cordon",
+    rule: "send-eligible",
+    machine: incoming((event) => (event.kind === "cordoned" ? { ...event, cordoned: false } : event)),
+  },
+  {
     name: "makes up a watch",
     rule: "send-eligible",
     machine: outgoing((command) =>

@@ -27,6 +27,7 @@ const ELSEWHERE = [
   "reconfigured",
   "siteLimited",
   "processCrash",
+  "cordoned",
 ] as const;
 
 /** Every kind of fault, in a fixed order. */
@@ -64,6 +65,7 @@ const ODDS_MAX: FaultOdds = {
   reconfigured: 200,
   siteLimited: 100,
   processCrash: 30,
+  cordoned: 200,
 };
 
 /** No fault at all. */

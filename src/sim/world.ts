@@ -210,8 +210,17 @@ export class World implements Host {
       engine.serve(chance.integer(1_500, 20_000));
       this.#outside(chance.integer(100_000, 20_000_000), () => engine.serve());
     }
+    if (faults.happens("cordoned")) this.#cordon(faults.details("cordoned"));
     if (faults.happens("backendCrash")) this.#crashBackend(faults.details("backendCrash"));
     if (faults.happens("processCrash")) this.#crashProcess();
+  }
+
+  /** The operator cordons a backend and gives it back, now and then one that is not configured. */
+  #cordon(chance: Chance): void {
+    const backendId = chance.pick(this.#parts.fleet.pool).id;
+    const cordon = (cordoned: boolean): void => this.feed({ kind: "cordoned", backendId, cordoned });
+    cordon(true);
+    this.#outside(chance.integer(1_000, 20_000_000), () => cordon(false));
   }
 
   /** A backend dies and comes back; probes see it late, or never see it down at all. */

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../../src/base/errors.ts";
-import type { RequestId } from "../../src/base/ids.ts";
+import type { BackendId, RequestId } from "../../src/base/ids.ts";
 import type { BackendView, ModelView } from "../../src/kernel/view.ts";
 import type { Desk } from "../../src/ports/desk.ts";
 import type { Exchange, ExchangeOwner } from "../../src/ports/exchange.ts";
@@ -11,6 +11,7 @@ export class FakeDesk implements Desk {
   readonly gone: RequestId[] = [];
   readonly receipts = new Map<RequestId, StoredReceipt | "pending">();
   storeTrouble: string | null = null;
+  warnings: readonly string[] = [];
   stopping = false;
   readonly refusals: ErrorCode[] = [];
   canRead = true;
@@ -23,6 +24,9 @@ export class FakeDesk implements Desk {
     exchange.commit();
     exchange.end();
   };
+  /** Backends that are cordoned, and what each of them holds. */
+  readonly cordons = new Set<BackendId>();
+  inFlight = 0;
   #minted = 0;
 
   arrive(exchange: Exchange): ExchangeOwner {
@@ -44,9 +48,15 @@ export class FakeDesk implements Desk {
       site: "here",
       layer: "device",
       state,
-      inFlight: 0,
+      cordoned: this.cordons.has(`b${index}`),
+      inFlight: this.inFlight,
       capacity: null,
     }));
+  }
+
+  cordon(backendId: BackendId, cordoned: boolean): void {
+    if (cordoned) this.cordons.add(backendId);
+    else this.cordons.delete(backendId);
   }
 
   async receipt(receiptId: RequestId, tenant: string): Promise<StoredReceipt | "pending" | null> {

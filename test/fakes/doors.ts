@@ -46,6 +46,10 @@ export class FakeEngine implements Engine {
     return Promise.resolve({ state: "up", models: null, contextTokens: null });
   }
 
+  retire(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

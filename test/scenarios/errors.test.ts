@@ -174,12 +174,17 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   missing_key: () => seen(chat(keyed, "ok")),
   wrong_key: () => seen(chat(keyed, "ok", { headers: { authorization: "Bearer sk-wrong" } })),
   origin_refused: () => asked("ok", {}, { origin: "https://example.com" }),
+  not_admin: () => {
+    const headers = { authorization: "Bearer sk-right" };
+    return seen(new Exchange({ url: `${keyed.origin}/api/backends`, method: "GET", headers, patienceMs: PATIENCE_MS }));
+  },
   route_not_found: () => fetched("/v2/chat"),
   method_not_allowed: () => fetched("/v1/chat/completions"),
   model_not_found: () => asked("no-such-model"),
   endpoint_not_served: () => asked("text"),
   context_length_exceeded: () => asked("small", { messages: [{ role: "user", content: "x".repeat(5000) }] }),
   unknown_class: () => asked("ok", {}, { "x-baseload-class": "no-such-class" }),
+  backend_not_found: () => fetched("/api/backends/no-such/cordon", { method: "POST" }),
   receipt_not_found: () => fetched("/api/receipts/018f0000-0000-7000-8000-000000000000"),
   idempotency_conflict: async () => {
     await asked("ok", {}, { "idempotency-key": "conflict" }).catch(() => {});

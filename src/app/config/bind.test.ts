@@ -32,7 +32,7 @@ test("only names of this machine are loopback", () => {
 });
 
 test("without keys only loopback may be bound", () => {
-  const keyed = [{ id: "acme", keys: [{ name: "main", source: { env: "KEY" } }] }];
+  const keyed = [{ id: "acme", keys: [{ name: "main", admin: false, source: { env: "KEY" } }] }];
   assert.equal(refuseBind("127.0.0.1", []), null);
   assert.equal(refuseBind("0.0.0.0", keyed), null);
   assert.match(refuseBind("0.0.0.0", []) ?? "", /0\.0\.0\.0 can be reached .* → add tenants with keys .* 127\.0\.0\.1/);

@@ -61,6 +61,10 @@ test("without a file there is one embedded backend with the tiny model, on loopb
       },
     },
   ]);
+});
+
+test("without a file the limits are those of the documentation", () => {
+  const config = defaultConfig();
   assert.deepEqual(config.server, {
     host: "127.0.0.1",
     port: 8080,
@@ -187,16 +191,16 @@ tenants:
   acme:
     keys:
       - {name: a, env: ACME_KEY}
-      - {name: b, file: keys/b}
+      - {name: b, file: keys/b, admin: true}
       - {name: c, sha256: ${"AB".repeat(32)}}
 `);
   assert.deepEqual(config.tenants, [
     {
       id: "acme",
       keys: [
-        { name: "a", source: { env: "ACME_KEY" } },
-        { name: "b", source: { file: resolve(FOLDER, "keys/b") } },
-        { name: "c", source: { sha256: "ab".repeat(32) } },
+        { name: "a", admin: false, source: { env: "ACME_KEY" } },
+        { name: "b", admin: true, source: { file: resolve(FOLDER, "keys/b") } },
+        { name: "c", admin: false, source: { sha256: "ab".repeat(32) } },
       ],
     },
   ]);

@@ -77,7 +77,7 @@ test("unknown keys suggest the nearest known one of their place", () => {
   ]);
   assert.match(
     problems(`version: 1\n${BACKENDS}tenants: {t: {keys: [{name: a, env: A, colour: x}]}}\n`)[0] ?? "",
-    /colour: unknown key → remove it, or use one of name, env, file, sha256$/,
+    /colour: unknown key → remove it, or use one of name, env, file, sha256, admin$/,
   );
 });
 

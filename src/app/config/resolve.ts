@@ -145,6 +145,7 @@ function resolveClasses(written: ParsedConfig["classes"]): Record<string, ClassC
 function resolveTenant(id: string, tenant: ParsedConfig["tenants"][string], from: string): TenantConfig {
   const keys = tenant.keys.map((key): KeyConfig => ({
     name: key.name,
+    admin: key.admin,
     source: key.sha256 === undefined ? secretSource(key, from) : { sha256: key.sha256.toLowerCase() },
   }));
   return { id, keys };

@@ -217,6 +217,10 @@ const key = z
         })
         .optional()
         .describe("SHA-256 of the key, 64 hexadecimal digits, so that the key itself is nowhere on this machine."),
+      admin: z
+        .boolean()
+        .default(false)
+        .describe("Whether it may operate the server: see, cordon and drain backends at /api/backends."),
     },
     {
       error: literalKey(

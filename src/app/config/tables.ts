@@ -87,6 +87,7 @@ function typeOf(node: JsonSchemaNode): string {
   if (node.type === "integer") return `whole number${range(node)}`;
   if (node.type === "array") return `list of ${node.items?.type === "object" ? "mappings" : typeOf(node.items ?? {})}`;
   if (node.type === "object") return "mapping";
+  if (node.type === "boolean") return "`true` or `false`";
   return "text";
 }
 

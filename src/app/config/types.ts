@@ -36,6 +36,8 @@ export interface KeyConfig {
   readonly name: string;
   /** Where the key comes from, or the SHA-256 of the key in hexadecimal. */
   readonly source: SecretSource | { readonly sha256: string };
+  /** Whether its holder may operate the server. */
+  readonly admin: boolean;
 }
 
 export interface TenantConfig {

@@ -18,15 +18,22 @@ export class FleetFacts {
   readonly backends = new Map<BackendId, BackendConfig>();
   readonly granted = new Map<string, number>();
   readonly observed = new Map<BackendId, Observation>();
+  readonly cordoned = new Set<BackendId>();
 
   takeEvent({ event }: Moment): void {
     if (event.kind === "configured") {
       this.config = event.config;
       this.backends.clear();
       for (const backend of event.config.backends) this.backends.set(backend.id, backend);
+      // One that went away and came back may be a new one, or the old one if it still had requests.
+      for (const backendId of this.cordoned) if (!this.backends.has(backendId)) this.cordoned.delete(backendId);
       for (const [backendId, seen] of this.observed) seen.starting &&= this.backends.has(backendId);
     } else if (event.kind === "leased") this.granted.set(event.resource, event.amount);
     else if (event.kind === "observed") this.#observe(event);
+    else if (event.kind === "cordoned") {
+      if (event.cordoned && this.backends.has(event.backendId)) this.cordoned.add(event.backendId);
+      else this.cordoned.delete(event.backendId);
+    }
   }
 
   /** A new process knows nothing. */
@@ -34,6 +41,7 @@ export class FleetFacts {
     this.backends.clear();
     this.granted.clear();
     this.observed.clear();
+    this.cordoned.clear();
   }
 
   #observe(event: Observed): void {
@@ -117,6 +125,7 @@ export class LimitChecker implements Checker {
     );
     const starting = this.#facts.observed.get(backendId)?.starting ?? false;
     holds(!starting, "send-eligible", () => `${backendId} is starting`);
+    holds(!this.#facts.cordoned.has(backendId), "send-eligible", () => `${backendId} is cordoned`);
     const most = this.#allowed.get(requestId) ?? 1;
     holds(attempt <= most, "send-eligible", () => `attempt ${attempt} of at most ${most}`);
     const expected = job.stream ? backend.watch.firstMs : backend.watch.totalMs;

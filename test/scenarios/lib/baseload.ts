@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "../../gateway-suite/check.ts";
@@ -8,6 +8,8 @@ import { Child, type Ended } from "./children.ts";
 export interface Launch {
   /** The text of a baseload.yaml; without it the embedded tiny model is served. */
   readonly config?: string;
+  /** The path of a baseload.yaml that the test itself writes, in place of `config`. */
+  readonly configPath?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Where state is kept; a folder of its own, removed at the end, unless given. */
@@ -49,7 +51,8 @@ export class Baseload implements AsyncDisposable {
     this.#folder = new Folder();
     this.dataDir = launch.dataDir ?? join(this.#folder.path, "data");
     const args = ["bin/baseload.mjs", "serve"];
-    if (launch.config !== undefined) args.push(this.#folder.write("baseload.yaml", launch.config));
+    if (launch.configPath !== undefined) args.push(launch.configPath);
+    else if (launch.config !== undefined) args.push(this.#folder.write("baseload.yaml", launch.config));
     args.push("--port", String(launch.port ?? 0), "--data-dir", this.dataDir, ...(launch.args ?? []));
     const { env = {}, ownGroup = false } = launch;
     this.child = new Child({ command: process.execPath, args, env, ownGroup });
@@ -88,6 +91,16 @@ export class Baseload implements AsyncDisposable {
   /** Everything it has printed. */
   get output(): string {
     return this.child.output;
+  }
+
+  /** Puts another configuration file in the place of the first, as editors do: written beside it and renamed. */
+  rewrite(config: string): void {
+    renameSync(this.#folder.write(".baseload.yaml.new", config), join(this.#folder.path, "baseload.yaml"));
+  }
+
+  /** Waits until it has said so many times that a configuration is in force. */
+  async reloaded(times = 1): Promise<void> {
+    await this.printed(new RegExp(`(?:is in force: [^]*){${times}}`));
   }
 
   /** Sends a signal and waits for the end. */

@@ -1,0 +1,193 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import type { BackendId } from "../base/ids.ts";
+import { LlamaEngine } from "../engines/embedded-engine.ts";
+import { TINY_MODEL_NAME } from "../engines/embedded/tiny-model.ts";
+import { OpenAiEngine } from "../engines/openai.ts";
+import type { Engine, EngineReport } from "../ports/engine.ts";
+import { readSecret } from "./config/secrets.ts";
+import type { EmbeddedEngineConfig, EngineConfig } from "./config/types.ts";
+import { type Environment, secretDoors } from "./keys.ts";
+import { missingEmbeddedEngine } from "./version.ts";
+
+/** What engines are made with besides their configuration. */
+export interface FleetParts {
+  readonly dataDir: string;
+  readonly env: Environment;
+  readonly maxAnswerBytes: number;
+  /** One line for the operator. */
+  readonly log: (line: string) => void;
+  /** Hears of the engines in use; what one says that is not in use yet, or no more, is nobody's business. */
+  readonly observe: (backendId: BackendId, report: EngineReport) => void;
+}
+
+/** One engine and what it was made of. */
+interface Made {
+  readonly config: EngineConfig;
+  /** The upstream's key as it was read, since a file may hold another one later. */
+  readonly key: string | null;
+  readonly engine: Engine;
+  readonly llama: LlamaEngine | null;
+}
+
+/** Engines that were made for a configuration and are not in use yet, and the backends that it no longer has. */
+export interface FleetChange {
+  readonly made: ReadonlyMap<BackendId, Made>;
+  readonly gone: readonly BackendId[];
+}
+
+/** What a change did, by backend. */
+export interface FleetChanged {
+  readonly added: readonly BackendId[];
+  readonly replaced: readonly BackendId[];
+  readonly removed: readonly BackendId[];
+}
+
+const UP: EngineReport = { state: "up", models: null, contextTokens: null };
+
+/**
+ * The engines in use, one a backend. Owned by the composition root. A change has three steps, so that one that cannot be made
+ * changes nothing: `prepare` makes engines, `load` loads their models, `install` puts them into use and retires the others.
+ */
+export class EngineFleet {
+  /** The engines in use; it changes as they are installed. */
+  readonly engines = new Map<BackendId, Engine>();
+  readonly #parts: FleetParts;
+  readonly #inUse = new Map<BackendId, Made>();
+  /** Out of use, with attempts that have not ended. */
+  readonly #retiring = new Set<Made>();
+
+  constructor(parts: FleetParts) {
+    this.#parts = parts;
+  }
+
+  /** Makes the engines that are new or changed; those that are as they were are kept. Throws in words. */
+  prepare(configs: readonly EngineConfig[]): FleetChange {
+    const made = new Map<BackendId, Made>();
+    for (const config of configs) {
+      const key = this.#keyOf(config);
+      const before = this.#inUse.get(config.backendId);
+      const isSame = before !== undefined && before.key === key && isDeepStrictEqual(before.config, config);
+      if (!isSame) made.set(config.backendId, this.#make(config, key));
+    }
+    const kept = new Set(configs.map(({ backendId }) => backendId));
+    return { made, gone: [...this.#inUse.keys()].filter((id) => !kept.has(id)) };
+  }
+
+  /** Loads the models of a change's engines; rejects in words when one cannot be loaded, and the change is dropped then. */
+  async load(change: FleetChange): Promise<void> {
+    try {
+      await Promise.all([...change.made.values()].map((made) => this.#load(made)));
+    } catch (error) {
+      await this.drop(change);
+      throw error;
+    }
+  }
+
+  /** Closes engines that were made and are not wanted after all. */
+  async drop(change: FleetChange): Promise<void> {
+    await Promise.all([...change.made.values()].map(({ engine }) => engine.close()));
+  }
+
+  /** Puts a change into use. What was there before takes no more sends, and is closed when its last attempt has ended. */
+  install(change: FleetChange): FleetChanged {
+    const added: BackendId[] = [];
+    const replaced: BackendId[] = [];
+    for (const [id, made] of change.made) {
+      const before = this.#inUse.get(id);
+      (before === undefined ? added : replaced).push(id);
+      if (before !== undefined) this.#retire(id, before);
+      this.#inUse.set(id, made);
+      this.engines.set(id, made.engine);
+    }
+    for (const id of change.gone) {
+      const before = this.#inUse.get(id);
+      if (before !== undefined) this.#retire(id, before);
+      this.#inUse.delete(id);
+      this.engines.delete(id);
+    }
+    return { added, replaced, removed: change.gone };
+  }
+
+  /** Says how the engines of a change are: a backend's engine may have been down, or of another kind, before. */
+  async report(change: FleetChange): Promise<void> {
+    for (const [id, { engine, llama }] of change.made) {
+      const report = llama === null ? UP : await llama.probe();
+      if (this.engines.get(id) === engine) this.#parts.observe(id, report);
+    }
+  }
+
+  /** The embedded engines' child processes. */
+  childPids(): readonly number[] {
+    return [...this.#inUse.values(), ...this.#retiring].flatMap(({ llama }) => llama?.pid ?? []);
+  }
+
+  /** Closes every engine at once. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#inUse.values(), ...this.#retiring].map(({ engine }) => engine.close()));
+  }
+
+  #retire(id: BackendId, made: Made): void {
+    this.#retiring.add(made);
+    const { log } = this.#parts;
+    made.engine
+      .retire()
+      .catch((error: unknown) => log(`backend ${id}: its former engine did not close: ${String(error)}`))
+      .finally(() => this.#retiring.delete(made));
+  }
+
+  #keyOf(config: EngineConfig): string | null {
+    if (config.kind !== "openai" || config.key === null) return null;
+    return readSecret(config.key, secretDoors(this.#parts.env));
+  }
+
+  #make(config: EngineConfig, key: string | null): Made {
+    if (config.kind === "embedded") {
+      const llama = this.#llama(config);
+      return { config, key, engine: llama, llama };
+    }
+    const { url, headers, discoverModels } = config;
+    const { maxAnswerBytes } = this.#parts;
+    const engine = new OpenAiEngine({ url, socketPath: null, key, headers, maxAnswerBytes, discoverModels });
+    return { config, key, engine, llama: null };
+  }
+
+  #llama(config: EmbeddedEngineConfig): LlamaEngine {
+    const { dataDir, log, observe, maxAnswerBytes } = this.#parts;
+    const { backendId } = config;
+    const missing = missingEmbeddedEngine();
+    if (missing !== null) throw new Error(`backend ${backendId}: ${missing}`);
+    const modelPath = config.modelPath ?? join(dataDir, "baseload-tiny.gguf");
+    if (config.modelPath !== null && !existsSync(modelPath)) {
+      throw new Error(
+        `backend ${backendId}: there is no file ${modelPath}; correct \`model\`, or leave it out for the tiny model`,
+      );
+    }
+    const llama: LlamaEngine = new LlamaEngine({
+      modelPath,
+      socketDir: join(dataDir, "run"),
+      sequences: config.sequences,
+      ...(config.contextTokens === null ? {} : { contextTokens: config.contextTokens }),
+      ...(config.threads === null ? {} : { threads: config.threads }),
+      maxAnswerBytes,
+      onReport: (report, reason) => {
+        if (report.state !== "up") log(`backend ${backendId}: ${report.state}: ${reason}`);
+        if (this.engines.get(backendId) === llama) observe(backendId, report);
+      },
+      onLog: (line) => log(`backend ${backendId}: ${line}`),
+    });
+    return llama;
+  }
+
+  async #load({ config, llama }: Made): Promise<void> {
+    if (llama === null || config.kind !== "embedded") return;
+    const started = performance.now();
+    const info = await llama.start();
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    const name = config.modelPath === null ? TINY_MODEL_NAME : info.modelName;
+    this.#parts.log(
+      `backend ${config.backendId}: ${name} is loaded as "${config.modelName}" in ${seconds} s, ${info.sequences} requests at once, ${info.contextTokens} tokens of context`,
+    );
+  }
+}

@@ -1,0 +1,132 @@
+import type { Gateway } from "../gateway/server.ts";
+import type { Utility } from "../live/utility.ts";
+import { refuseBind } from "./config/bind.ts";
+import type { AppConfig } from "./config/types.ts";
+import type { EngineFleet, FleetChange, FleetChanged } from "./engine-fleet.ts";
+import { type Environment, keyRing } from "./keys.ts";
+import type { Showing } from "./observe.ts";
+import type { Prober } from "./prober.ts";
+import { provideTinyModel } from "./tiny.ts";
+import { VERSION } from "./version.ts";
+
+// What is cut off at the end of shutdownMs still gets its error event.
+const LAST_BYTES_MS = 500;
+
+/** What a service is made of. */
+export interface ServiceParts {
+  readonly config: AppConfig;
+  readonly dataDir: string;
+  readonly env: Environment;
+  readonly utility: Utility;
+  readonly fleet: EngineFleet;
+  readonly gateway: Gateway;
+  readonly prober: Prober;
+  readonly shown: Showing;
+  /** One line for the operator. */
+  readonly log: (line: string) => void;
+}
+
+/** A running Baseload, which can go on with another configuration. Owned by whoever composed it; made of parts that run. */
+export class Service {
+  readonly #parts: ServiceParts;
+  #config: AppConfig;
+  /** One change at a time, each upon what the one before it left. */
+  #changing: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: ServiceParts) {
+    this.#parts = parts;
+    this.#config = parts.config;
+  }
+
+  /** The configuration in force. */
+  get config(): AppConfig {
+    return this.#config;
+  }
+
+  /**
+   * Goes on with another configuration, all of it or nothing: rejects in words when it cannot be taken, and the one before it
+   * stays in force then. Models are loaded first. Resolves to what was changed.
+   */
+  reload(config: AppConfig): Promise<FleetChanged> {
+    const changed = this.#changing.then(() => this.#reload(config));
+    this.#changing = changed.catch(() => {});
+    return changed;
+  }
+
+  /** Ends open requests within the configured time, commits, closes. Resolves to the number of receipts that were lost. */
+  async stop(): Promise<number> {
+    const { prober, gateway, utility, fleet, shown } = this.#parts;
+    const { shutdownMs } = this.#config.server;
+    const endMs = performance.now() + shutdownMs;
+    prober.stop();
+    gateway.stopListening();
+    await utility.drain(shutdownMs);
+    const lost = await utility.close();
+    // A slow reader's answer may be complete here and not yet there.
+    await gateway.finish(Math.max(endMs - performance.now(), LAST_BYTES_MS));
+    await fleet.close();
+    shown.close();
+    return lost;
+  }
+
+  async #reload(next: AppConfig): Promise<FleetChanged> {
+    const config = pinned(next, this.#config);
+    const { fleet, utility, env, dataDir } = this.#parts;
+    const refusal = refuseBind(config.server.host, config.tenants);
+    if (refusal !== null) throw new Error(refusal);
+    const keys = keyRing(config.tenants, env);
+    provideTinyModel(config, dataDir);
+    const change = fleet.prepare(config.engines);
+    await fleet.load(change);
+    if (utility.stopping) {
+      await fleet.drop(change);
+      throw new Error("the server is stopping");
+    }
+    const changed = this.#install(config, change, keys);
+    await fleet.report(change);
+    return changed;
+  }
+
+  /** Nothing comes between these: no request is sent to a backend whose engine is not there, or by keys of another file. */
+  #install(config: AppConfig, change: FleetChange, keys: ReturnType<typeof keyRing>): FleetChanged {
+    const { fleet, utility, gateway, prober, log } = this.#parts;
+    const changed = fleet.install(change);
+    gateway.configure({ ...config.server, keys, version: VERSION, log });
+    utility.configure(config.kernel);
+    prober.configure(config);
+    this.#config = config;
+    return changed;
+  }
+}
+
+const PINNED = [
+  "host",
+  "port",
+  "maxAnswerBytes",
+  "maxConnections",
+  "maxConnectionsPerClient",
+  "trustedProxies",
+  "idempotencyKeepMs",
+  "idempotencyMaxBytes",
+] as const;
+
+/** What the file asks for that takes a restart, in words: these stay as they were. */
+export function needRestart(next: AppConfig, now: AppConfig): readonly string[] {
+  const said = (config: AppConfig, key: (typeof PINNED)[number]): string => {
+    const value = config.server[key];
+    return typeof value === "string" ? value : JSON.stringify(value);
+  };
+  const changed = PINNED.filter((key) => said(next, key) !== said(now, key));
+  const lines = changed.map(
+    (key) => `server.${key} stays ${said(now, key)} until a restart; the file says ${said(next, key)}`,
+  );
+  const { requestLog } = now.telemetry;
+  if (next.telemetry.requestLog === requestLog) return lines;
+  return [...lines, `telemetry.requestLog stays ${requestLog} until a restart`];
+}
+
+function pinned(next: AppConfig, now: AppConfig): AppConfig {
+  const kept = Object.fromEntries(PINNED.map((key) => [key, now.server[key]]));
+  const telemetry = { ...next.telemetry, requestLog: now.telemetry.requestLog };
+  return { ...next, server: { ...next.server, ...kept }, telemetry };
+}
