@@ -1,3 +1,4 @@
+import { Table } from "../base/table.ts";
 import type { Command } from "./command.ts";
 import type { BackendConfig } from "./config.ts";
 import type { Configured, Cordoned, Leased, Limited, Observed } from "./event.ts";
@@ -17,9 +18,9 @@ export function onConfigured(
     seed,
     sites: new Map(),
     backends: new Map(),
-    open: new Map(),
+    open: new Table(),
     queue: new Set(),
-    unsettled: new Map(),
+    unsettled: new Table(),
     unposted: new Set(),
     powerLimitWatts: new Map(),
   };

@@ -1,5 +1,6 @@
 import type { RequestId } from "../base/ids.ts";
 import type { Receipt } from "../base/receipt.ts";
+import { Table } from "../base/table.ts";
 import type { KernelConfig, SiteConfig } from "./config.ts";
 import type { BackendState, OpenRequest, State } from "./state.ts";
 
@@ -42,10 +43,16 @@ export function fromSnapshot(snapshot: Snapshot): State {
     seed: copy.seed,
     sites: new Map(copy.sites.map((site) => [site.id, site])),
     backends: new Map(copy.backends.map((backend) => [backend.id, backend])),
-    open: new Map(copy.open.map((request) => [request.job.requestId, request])),
+    open: tableOf(copy.open, (request) => request.job.requestId),
     queue: new Set(copy.queue),
-    unsettled: new Map(copy.unsettled.map((receipt) => [receipt.receiptId, receipt])),
+    unsettled: tableOf(copy.unsettled, (receipt) => receipt.receiptId),
     unposted: new Set(copy.unposted),
     powerLimitWatts: new Map(copy.powerLimitWatts),
   };
+}
+
+function tableOf<V extends object>(values: readonly V[], keyOf: (value: V) => string): Table<V> {
+  const table = new Table<V>();
+  for (const value of values) table.set(keyOf(value), value);
+  return table;
 }

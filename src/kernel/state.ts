@@ -2,6 +2,7 @@ import type { BackendId, RequestId } from "../base/ids.ts";
 import type { Job } from "../base/job.ts";
 import type { Exclusion } from "../base/offer.ts";
 import type { AttemptRecord, CostLine, Receipt } from "../base/receipt.ts";
+import type { Table } from "../base/table.ts";
 import { type BusyMeter, newBusyMeter } from "../cost/busy-meter.ts";
 import type { Capability } from "../policy/eligible.ts";
 import type { BackendConfig, KernelConfig, SiteConfig } from "./config.ts";
@@ -71,11 +72,11 @@ export interface State {
   seed: string;
   readonly sites: Map<string, SiteConfig>;
   readonly backends: Map<BackendId, BackendState>;
-  readonly open: Map<RequestId, OpenRequest>;
+  readonly open: Table<OpenRequest>;
   /** Requests in phase `queued`, oldest first. */
   readonly queue: Set<RequestId>;
   /** Receipts that wait for the store; the receipt stays until its posting is made. */
-  readonly unsettled: Map<RequestId, Receipt>;
+  readonly unsettled: Table<Receipt>;
   /** Postings that wait for the ledger. */
   readonly unposted: Set<RequestId>;
   readonly powerLimitWatts: Map<string, number>;

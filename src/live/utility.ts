@@ -3,6 +3,7 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
 import { UNKNOWN_USAGE, type Usage } from "../base/job.ts";
 import type { Receipt } from "../base/receipt.ts";
+import { Table } from "../base/table.ts";
 import type { Abort, Answer, Command, Send } from "../kernel/command.ts";
 import type { KernelConfig } from "../kernel/config.ts";
 import type { Event } from "../kernel/event.ts";
@@ -41,7 +42,7 @@ interface Flight {
 export class Utility implements Admission, StoreListener {
   readonly #parts: UtilityParts;
   readonly #kernel = new Kernel();
-  readonly #flights = new Map<RequestId, Flight>();
+  readonly #flights = new Table<Flight>();
   readonly #pending: Event[] = [];
   readonly #wakes = new Map<RequestId, NodeJS.Timeout>();
   #store: Store | null = null;
