@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type CommandSpec, integerOption, type Invocation, textOption, UsageError } from "./cli.ts";
 import { compose, provideTinyModel, type Running } from "./compose.ts";
@@ -103,13 +103,26 @@ function stopSignal(): Promise<"signal"> {
       }
     };
     // Until the models are loaded nothing can be reloaded; the file is read again then anyway.
-    process.on("SIGHUP", () => {});
+    process.on("SIGHUP", () => {
+      if (firstMs === null && terminalIsGone()) take();
+    });
     process.on("SIGINT", take);
     process.on("SIGTERM", take);
     onParentGone(() => {
       if (firstMs === null) take();
     });
   });
+}
+
+/** Whether this was started in a terminal that has been closed: the system says that by SIGHUP too, and means an end. */
+function terminalIsGone(): boolean {
+  if (!process.stdin.isTTY && !process.stdout.isTTY) return false;
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 const PARENT_CHECK_MS = 500;

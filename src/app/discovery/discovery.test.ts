@@ -94,6 +94,16 @@ test("a first question that fails gives no members, and another follows", async 
   assert.deepEqual(it.members(), ["10.0.0.5:8000"]);
 });
 
+test("members outlive a new configuration that has other times, even while the question fails", async () => {
+  using it = begin();
+  await it.follow(SHORT);
+  it.world.addresses = new Error("ESERVFAIL");
+  assert.deepEqual(await it.follow(discovered("{ dns: vllm.default.svc, port: 8000, everyMs: 5000 }")), [
+    "10.0.0.5:8000",
+  ]);
+  assert.deepEqual(await it.follow(discovered("{ dns: other.svc, port: 8000 }")), []);
+});
+
 test("what is followed already is not asked again by a new configuration; what is gone is not asked any more", async () => {
   using it = begin();
   const calm = discovered("{ dns: vllm.default.svc, port: 8000 }");

@@ -35,8 +35,19 @@ export class Discovery {
   look(configs: readonly DiscoveredConfig[]): Promise<readonly FirstLook[]> {
     const fresh = configs.filter((config) => !this.#isFollowed(config));
     return Promise.all(
-      fresh.map(async (config) => ({ config, found: await lookUp(config, this.#parts.resolver).catch(asError) })),
+      fresh.map(async (config) => {
+        const found = await lookUp(config, this.#parts.resolver).catch(asError);
+        const kept = this.#kept(config);
+        const isGood = !(found instanceof Error) && found.length > 0;
+        return { config, found: isGood || kept.length === 0 ? found : kept };
+      }),
     );
+  }
+
+  /** The members that are followed by other times than are wanted now; a look that fails just then does not lose them. */
+  #kept(config: DiscoveredConfig): readonly Target[] {
+    const before = this.#pursuits.get(config.name);
+    return before !== undefined && isDeepStrictEqual(before.config.source, config.source) ? before.members : [];
   }
 
   /** The members of these backends: as first looked at, or as followed. */
