@@ -11,7 +11,10 @@ import { Utility } from "../live/utility.ts";
 import type { Desk } from "../ports/desk.ts";
 import { refuseBind } from "./config/bind.ts";
 import type { AppConfig } from "./config/types.ts";
-import { EngineFleet, type FleetChange, type FleetChanged } from "./engine-fleet.ts";
+import { Discovery } from "./discovery/discovery.ts";
+import { expand } from "./discovery/expand.ts";
+import { systemResolver } from "./discovery/resolver.ts";
+import { EngineFleet, type FleetChange, type FleetChanged, type FleetParts } from "./engine-fleet.ts";
 import { type Environment, keyRing } from "./keys.ts";
 import { showing, type Showing } from "./observe.ts";
 import { Prober } from "./prober.ts";
@@ -48,19 +51,19 @@ export interface Running {
 }
 
 /** The composition root: joins the kernel, the doors and the configuration. Rejects in words when it cannot serve. */
-export async function compose(config: AppConfig, options: ServeOptions): Promise<Running> {
-  const refusal = refuseBind(config.server.host, config.tenants);
+export async function compose(source: AppConfig, options: ServeOptions): Promise<Running> {
+  const refusal = refuseBind(source.server.host, source.tenants);
   if (refusal !== null) throw new Error(refusal);
   const { dataDir, env, log } = options;
-  const keys = keyRing(config.tenants, env);
+  const keys = keyRing(source.tenants, env);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const fleet = new EngineFleet({
-    dataDir,
-    env,
-    log,
-    maxAnswerBytes: config.server.maxAnswerBytes,
-    observe: (backendId, report) => utility.feed({ kind: "observed", backendId, ...report }),
-  });
+  const discovery = new Discovery({ resolver: systemResolver(), log, changed: () => service.refresh() });
+  const looks = await discovery.look(source.discovered);
+  const config = expand(source, discovery.members(source.discovered, looks));
+  const observe: FleetParts["observe"] = (backendId, report) =>
+    utility.feed({ kind: "observed", backendId, ...report });
+  const { maxAnswerBytes } = config.server;
+  const fleet = new EngineFleet({ dataDir, env, log, maxAnswerBytes, observe });
   const change = fleet.prepare(config.engines);
   const shown = showing(config.telemetry.requestLog, log);
   const journal = openJournal(options);
@@ -86,12 +89,11 @@ export async function compose(config: AppConfig, options: ServeOptions): Promise
     await utility.close();
     discard(options.journal);
   });
-  const prober = new Prober({
-    engines: fleet.engines,
-    observe: (backendId, report) => utility.feed({ kind: "observed", backendId, ...report }),
-  });
+  const prober = new Prober({ engines: fleet.engines, observe });
   prober.configure(config);
-  const service = new Service({ config, dataDir, env, utility, fleet, gateway, prober, shown, log });
+  const parts = { source, config, keys, log, dataDir, env, utility, fleet, gateway, prober, discovery, shown };
+  const service: Service = new Service(parts);
+  discovery.follow(source.discovered, looks);
   const ready = fleet.load(change);
   // Whoever holds the promise is told; a rejection nobody waits for must not end the process.
   ready.catch(() => {});

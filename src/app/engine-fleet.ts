@@ -64,12 +64,18 @@ export class EngineFleet {
 
   /** Makes the engines that are new or changed; those that are as they were are kept. Throws in words. */
   prepare(configs: readonly EngineConfig[]): FleetChange {
+    // Every secret is read before anything is made, since that is what fails most.
+    const wanted = configs.map((config) => ({ config, key: this.#keyOf(config) }));
     const made = new Map<BackendId, Made>();
-    for (const config of configs) {
-      const key = this.#keyOf(config);
-      const before = this.#inUse.get(config.backendId);
-      const isSame = before !== undefined && before.key === key && isDeepStrictEqual(before.config, config);
-      if (!isSame) made.set(config.backendId, this.#make(config, key));
+    try {
+      for (const { config, key } of wanted) {
+        const before = this.#inUse.get(config.backendId);
+        const isSame = before !== undefined && before.key === key && isDeepStrictEqual(before.config, config);
+        if (!isSame) made.set(config.backendId, this.#make(config, key));
+      }
+    } catch (error) {
+      void this.drop({ made, gone: [] });
+      throw error;
     }
     const kept = new Set(configs.map(({ backendId }) => backendId));
     return { made, gone: [...this.#inUse.keys()].filter((id) => !kept.has(id)) };

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type CommandSpec, integerOption, type Invocation, textOption, UsageError } from "./cli.ts";
 import { compose, provideTinyModel, type Running } from "./compose.ts";
@@ -38,7 +38,10 @@ export async function runServe(invocation: Invocation): Promise<number> {
   const config = readConfig(source, json, say);
   if (config === null) return 1;
   if (invocation.values["check"] === true) {
-    const backends = config.kernel.backends.map(({ id }) => id);
+    const backends = [
+      ...config.kernel.backends.map(({ id }) => id),
+      ...config.discovered.map(({ name }) => `${name}/…`),
+    ];
     say("checked", { backends }, `The configuration is valid: ${backends.length} backend(s): ${backends.join(", ")}.`);
     return 0;
   }
@@ -50,7 +53,7 @@ export async function runServe(invocation: Invocation): Promise<number> {
   const stopped = stopSignal();
   provideTinyModel(config, dataDir);
   const running = await compose(config, { dataDir, journal: textOption(invocation, "journal"), env: process.env, log });
-  say("listening", { url: running.url, dataDir }, welcome(running, config));
+  say("listening", { url: running.url, dataDir }, welcome(running));
   const failure = await Promise.race([
     running.ready.then(
       () => null,
@@ -100,13 +103,26 @@ function stopSignal(): Promise<"signal"> {
       }
     };
     // Until the models are loaded nothing can be reloaded; the file is read again then anyway.
-    process.on("SIGHUP", () => {});
+    process.on("SIGHUP", () => {
+      if (firstMs === null && terminalIsGone()) take();
+    });
     process.on("SIGINT", take);
     process.on("SIGTERM", take);
     onParentGone(() => {
       if (firstMs === null) take();
     });
   });
+}
+
+/** Whether this was started in a terminal that has been closed: the system says that by SIGHUP too, and means an end. */
+function terminalIsGone(): boolean {
+  if (!process.stdin.isTTY && !process.stdout.isTTY) return false;
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 const PARENT_CHECK_MS = 500;
@@ -201,7 +217,8 @@ function inWords({ added, replaced, removed }: FleetChanged): string {
   return told.length === 0 ? "the backends' engines are as they were" : told.join("; ");
 }
 
-function welcome(running: Running, config: AppConfig): string {
+function welcome(running: Running): string {
+  const { config } = running;
   const lines = [`Baseload ${VERSION} serves on ${running.url}`];
   for (const backend of config.kernel.backends) {
     const site = config.kernel.sites.find(({ id }) => id === backend.site);

@@ -2,6 +2,8 @@ import type { Gateway } from "../gateway/server.ts";
 import type { Utility } from "../live/utility.ts";
 import { refuseBind } from "./config/bind.ts";
 import type { AppConfig } from "./config/types.ts";
+import type { Discovery } from "./discovery/discovery.ts";
+import { expand } from "./discovery/expand.ts";
 import type { EngineFleet, FleetChange, FleetChanged } from "./engine-fleet.ts";
 import { type Environment, keyRing } from "./keys.ts";
 import type { Showing } from "./observe.ts";
@@ -11,34 +13,46 @@ import { VERSION } from "./version.ts";
 
 // What is cut off at the end of shutdownMs still gets its error event.
 const LAST_BYTES_MS = 500;
+// A key's file that cannot be read just now keeps members out; it is tried again.
+const REFRESH_AGAIN_MS = 5000;
+
+type Keys = ReturnType<typeof keyRing>;
 
 /** What a service is made of. */
 export interface ServiceParts {
+  /** The configuration as the file has it, and with the members that were found. */
+  readonly source: AppConfig;
   readonly config: AppConfig;
+  readonly keys: Keys;
+  readonly log: (line: string) => void;
   readonly dataDir: string;
   readonly env: Environment;
   readonly utility: Utility;
   readonly fleet: EngineFleet;
   readonly gateway: Gateway;
   readonly prober: Prober;
+  readonly discovery: Discovery;
   readonly shown: Showing;
-  /** One line for the operator. */
-  readonly log: (line: string) => void;
 }
 
 /** A running Baseload, which can go on with another configuration. Owned by whoever composed it; made of parts that run. */
 export class Service {
   readonly #parts: ServiceParts;
+  #source: AppConfig;
   #config: AppConfig;
+  #keys: Keys;
+  #refreshTimer: NodeJS.Timeout | null = null;
   /** One change at a time, each upon what the one before it left. */
   #changing: Promise<unknown> = Promise.resolve();
 
   constructor(parts: ServiceParts) {
     this.#parts = parts;
+    this.#source = parts.source;
     this.#config = parts.config;
+    this.#keys = parts.keys;
   }
 
-  /** The configuration in force. */
+  /** The configuration in force, with the members that were found. */
   get config(): AppConfig {
     return this.#config;
   }
@@ -53,11 +67,24 @@ export class Service {
     return changed;
   }
 
+  /** The members of a backend are others than before: they join and leave once no other change is under way. */
+  refresh(): void {
+    this.#changing = this.#changing
+      .then(() => this.#refresh())
+      .catch((error: unknown) => {
+        this.#parts.log(`members wait to join or leave: ${error instanceof Error ? error.message : String(error)}`);
+        if (this.#refreshTimer !== null) clearTimeout(this.#refreshTimer);
+        this.#refreshTimer = setTimeout(() => this.refresh(), REFRESH_AGAIN_MS);
+      });
+  }
+
   /** Ends open requests within the configured time, commits, closes. Resolves to the number of receipts that were lost. */
   async stop(): Promise<number> {
-    const { prober, gateway, utility, fleet, shown } = this.#parts;
+    const { prober, gateway, utility, fleet, discovery, shown } = this.#parts;
     const { shutdownMs } = this.#config.server;
     const endMs = performance.now() + shutdownMs;
+    discovery.stop();
+    if (this.#refreshTimer !== null) clearTimeout(this.#refreshTimer);
     prober.stop();
     gateway.stopListening();
     await utility.drain(shutdownMs);
@@ -70,31 +97,42 @@ export class Service {
   }
 
   async #reload(next: AppConfig): Promise<FleetChanged> {
-    const config = pinned(next, this.#config);
-    const { fleet, utility, env, dataDir } = this.#parts;
-    const refusal = refuseBind(config.server.host, config.tenants);
+    const source = pinned(next, this.#source);
+    const { fleet, utility, env, dataDir, discovery } = this.#parts;
+    const refusal = refuseBind(source.server.host, source.tenants);
     if (refusal !== null) throw new Error(refusal);
-    const keys = keyRing(config.tenants, env);
-    provideTinyModel(config, dataDir);
+    const keys = keyRing(source.tenants, env);
+    provideTinyModel(source, dataDir);
+    const looks = await discovery.look(source.discovered);
+    const config = expand(source, discovery.members(source.discovered, looks));
     const change = fleet.prepare(config.engines);
     await fleet.load(change);
     if (utility.stopping) {
       await fleet.drop(change);
       throw new Error("the server is stopping");
     }
-    const changed = this.#install(config, change, keys);
-    await fleet.report(change);
-    return changed;
+    this.#source = source;
+    this.#keys = keys;
+    discovery.follow(source.discovered, looks);
+    return this.#install(config, change);
+  }
+
+  async #refresh(): Promise<void> {
+    const { fleet, utility, discovery } = this.#parts;
+    if (utility.stopping) return;
+    const config = expand(this.#source, discovery.members(this.#source.discovered, []));
+    await this.#install(config, fleet.prepare(config.engines));
   }
 
   /** Nothing comes between these: no request is sent to a backend whose engine is not there, or by keys of another file. */
-  #install(config: AppConfig, change: FleetChange, keys: ReturnType<typeof keyRing>): FleetChanged {
+  async #install(config: AppConfig, change: FleetChange): Promise<FleetChanged> {
     const { fleet, utility, gateway, prober, log } = this.#parts;
     const changed = fleet.install(change);
-    gateway.configure({ ...config.server, keys, version: VERSION, log });
+    gateway.configure({ ...config.server, keys: this.#keys, version: VERSION, log });
     utility.configure(config.kernel);
     prober.configure(config);
     this.#config = config;
+    await fleet.report(change);
     return changed;
   }
 }

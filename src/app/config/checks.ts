@@ -1,6 +1,7 @@
 import { NAME_PATTERN, NAME_REMEDY } from "./names.ts";
 import { shown } from "./problems.ts";
 import type { Finding, Path } from "./problems.ts";
+import { URL_REMEDY } from "./upstream-fields.ts";
 import { nearest } from "./suggest.ts";
 import { entriesOf, fieldOf, isRecord } from "./values.ts";
 
@@ -41,6 +42,7 @@ function backendFindings(raw: unknown): Finding[] {
   }
   for (const [name, backend] of entriesOf(backends)) {
     if (!isRecord(backend)) continue;
+    findings.push(...placeFindings(name, backend));
     const site = fieldOf(backend, "site");
     if (site === undefined && sites.length > 1) {
       findings.push(finding(["backends", name], "site is missing", `write site: with one of ${list(sites)}`));
@@ -58,6 +60,16 @@ function backendFindings(raw: unknown): Finding[] {
     }
   }
   return findings;
+}
+
+/** A backend that is reached by HTTP is at one place or at places that are found, not at both and not at none. */
+function placeFindings(name: string, backend: Readonly<Record<string, unknown>>): Finding[] {
+  const engine = fieldOf(backend, "engine");
+  if (engine !== undefined && engine !== "openai") return [];
+  const isAt = (key: string): boolean => Object.hasOwn(backend, key);
+  const path = ["backends", name, "url"];
+  if (isAt("url") && isAt("discover")) return [finding(path, "url and discover are both given", "keep one of them")];
+  return isAt("url") || isAt("discover") ? [] : [finding(path, "missing", URL_REMEDY)];
 }
 
 function serverFindings(raw: unknown): Finding[] {

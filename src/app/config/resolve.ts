@@ -3,7 +3,16 @@ import type { BackendConfig, ClassConfig, Price, SiteConfig } from "../../kernel
 import { present } from "../../base/assert.ts";
 import { BUILT_IN_CLASSES, DEFAULT_SITE, siteNames } from "./checks.ts";
 import type { ParsedBackend, ParsedConfig } from "./schema.ts";
-import type { AppConfig, EngineConfig, KeyConfig, SecretSource, TenantConfig } from "./types.ts";
+import type {
+  AppConfig,
+  DiscoveredConfig,
+  DiscoverySource,
+  EngineConfig,
+  KeyConfig,
+  OpenAiEngineConfig,
+  SecretSource,
+  TenantConfig,
+} from "./types.ts";
 
 type EmbeddedBackend = Extract<ParsedBackend, { engine: "embedded" }>;
 type OpenAiBackend = Exclude<ParsedBackend, EmbeddedBackend>;
@@ -15,7 +24,8 @@ const TINY_MODEL = "baseload-tiny";
 export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
   const { server, storage } = parsed;
   const from = dirname(resolve(file));
-  const backends = Object.entries(parsed.backends);
+  const all = Object.entries(parsed.backends);
+  const backends = all.filter(([, backend]) => backend.engine === "embedded" || backend.discover === undefined);
   return {
     kernel: {
       version: 1,
@@ -46,6 +56,9 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
       defaultClass: server.defaultClass,
     },
     engines: backends.map(([id, backend]) => resolveEngine(id, backend, from)),
+    discovered: all.flatMap(([name, backend]) =>
+      resolveDiscovered(name, backend, { from, sites: siteNames(parsed.sites) }),
+    ),
     tenants: Object.entries(parsed.tenants).map(([id, tenant]) => resolveTenant(id, tenant, from)),
     telemetry: { ...parsed.telemetry, requestLog: resolveLog(parsed.telemetry.requestLog, from) },
   };
@@ -85,6 +98,21 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
   };
 }
 
+function resolveDiscovered(
+  name: string,
+  backend: ParsedBackend,
+  of: { readonly from: string; readonly sites: readonly string[] },
+): DiscoveredConfig[] {
+  if (backend.engine === "embedded" || backend.discover === undefined) return [];
+  const { dns, port, file, everyMs, keepMs, scheme, path } = backend.discover;
+  const source: DiscoverySource =
+    file === undefined
+      ? { kind: "dns", dns: present(dns, "the schema lets a discovery have one source"), port: port ?? null }
+      : { kind: "file", file: resolve(of.from, file) };
+  const engine = openAiEngine(name, backend, of.from);
+  return [{ name, source, everyMs, keepMs, scheme, path, backend: resolveBackend(name, backend, of.sites), engine }];
+}
+
 function modelMap(models: OpenAiBackend["models"]): Record<string, string> | null {
   if (models === undefined) return null;
   if (models === "*") return { "*": "*" };
@@ -112,10 +140,14 @@ function resolveEngine(backendId: string, backend: ParsedBackend, from: string):
       threads: backend.threads ?? null,
     };
   }
+  return openAiEngine(backendId, backend, from);
+}
+
+function openAiEngine(backendId: string, backend: OpenAiBackend, from: string): OpenAiEngineConfig {
   return {
     kind: "openai",
     backendId,
-    url: backend.url.replace(/\/+$/, ""),
+    url: (backend.url ?? "").replace(/\/+$/, ""),
     key: backend.key === undefined ? null : secretSource(backend.key, from),
     headers: Object.fromEntries(
       Object.entries(backend.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { discover } from "./discover-fields.ts";
 import { count, decimal, milliseconds, objective, optionalCount } from "./fields.ts";
 import { name, named } from "./names.ts";
 import { say } from "./say.ts";
@@ -156,7 +157,12 @@ const openai = z.strictObject({
     .literal("openai")
     .optional()
     .describe("A server with an OpenAI-compatible API; the engine when only `url` is given."),
-  url: baseUrl,
+  url: baseUrl.optional(),
+  discover: discover
+    .optional()
+    .describe(
+      "Where members are found, each of which is a backend NAME/HOST:PORT with these settings. In place of `url`.",
+    ),
   key: secretSource.optional().describe("The key sent as `authorization: Bearer`: {env: NAME} or {file: PATH}."),
   headers: headers.optional(),
   models: z

@@ -31,6 +31,29 @@ export interface EmbeddedEngineConfig {
 
 export type EngineConfig = OpenAiEngineConfig | EmbeddedEngineConfig;
 
+/** A backend whose members are found while it runs; each of them is a backend of its own in the kernel. */
+export interface DiscoveredConfig {
+  /** Members are named NAME/HOST:PORT. */
+  readonly name: string;
+  readonly source: DiscoverySource;
+  /** Between two looks. */
+  readonly everyMs: number;
+  /** How long the last members are kept while none are found. */
+  readonly keepMs: number;
+  readonly scheme: "http" | "https";
+  /** Of each member's API, without a trailing slash. */
+  readonly path: string;
+  /** What each member has, but for its id. */
+  readonly backend: KernelConfig["backends"][number];
+  /** What each member's engine has, but for its id and url. */
+  readonly engine: OpenAiEngineConfig;
+}
+
+/** Where members are found: by addresses with `port`, by services without, or in a file at an absolute path. */
+export type DiscoverySource =
+  | { readonly kind: "dns"; readonly dns: string; readonly port: number | null }
+  | { readonly kind: "file"; readonly file: string };
+
 export interface KeyConfig {
   /** The key's name on receipts. */
   readonly name: string;
@@ -75,6 +98,8 @@ export interface AppConfig {
   readonly kernel: KernelConfig;
   readonly server: ServerConfig;
   readonly engines: readonly EngineConfig[];
+  /** What stands for backends and engines that are found while it runs; they are in neither list until then. */
+  readonly discovered: readonly DiscoveredConfig[];
   /** Empty: no keys, loopback only, tenant `default`. */
   readonly tenants: readonly TenantConfig[];
   readonly telemetry: {

@@ -3,7 +3,7 @@ import { say } from "./say.ts";
 
 /** Base URL of an OpenAI-compatible API. */
 export const baseUrl = z
-  .string({ error: (issue) => (issue.input === undefined ? say("missing", URL_REMEDY) : undefined) })
+  .string()
   .check((context) => {
     const fault = urlFault(context.value);
     if (fault !== null) context.issues.push({ code: "custom", message: fault, input: null });
@@ -15,7 +15,8 @@ export const baseUrl = z
     pattern: "^[Hh][Tt][Tt][Pp][Ss]?://",
   });
 
-const URL_REMEDY =
+/** What to do about a backend that says neither where it is nor that it is embedded. */
+export const URL_REMEDY =
   "give the base URL of an OpenAI-compatible API, such as https://api.example.com/v1, or write engine: embedded";
 
 /** What is wrong with a base URL, never quoting it, or null. */

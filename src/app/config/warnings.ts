@@ -1,10 +1,15 @@
 import { loopback } from "./bind.ts";
 import type { Finding } from "./problems.ts";
-import type { AppConfig, OpenAiEngineConfig } from "./types.ts";
+import type { AppConfig, DiscoveredConfig, OpenAiEngineConfig } from "./types.ts";
 
 /** What a good file may say and yet hardly mean. */
 export function warningsOf(config: AppConfig): readonly Finding[] {
-  const { sites, backends } = config.kernel;
+  const { sites } = config.kernel;
+  const backends = [...config.kernel.backends, ...config.discovered.map(({ backend }) => backend)];
+  const upstreams = [
+    ...config.engines.filter((engine) => engine.kind === "openai"),
+    ...config.discovered.map(anyMember),
+  ];
   const unused = sites
     .filter((site) => !backends.some((backend) => backend.site === site.id))
     .map((site) =>
@@ -21,11 +26,12 @@ export function warningsOf(config: AppConfig): readonly Finding[] {
       ),
     ];
   });
-  return [
-    ...unused,
-    ...crowded,
-    ...config.engines.flatMap((engine) => (engine.kind === "openai" ? upstreamWarnings(engine) : [])),
-  ];
+  return [...unused, ...crowded, ...upstreams.flatMap(upstreamWarnings)];
+}
+
+/** A member as it may be: on another machine, for all that the file tells. */
+function anyMember({ engine, scheme, path }: DiscoveredConfig): OpenAiEngineConfig {
+  return { ...engine, url: `${scheme}://member${path}` };
 }
 
 function upstreamWarnings(engine: OpenAiEngineConfig): Finding[] {
