@@ -4,7 +4,7 @@ import type { Endpoint, Job } from "../base/job.ts";
 import type { Desk } from "../ports/desk.ts";
 import { parseRequest, type ParsedRequest } from "../wire/request.ts";
 import type { KeyHolder } from "./access.ts";
-import { type FlatHeaders, sendError, sendKept } from "./answers.ts";
+import { closeUnread, type FlatHeaders, sendError, sendKept } from "./answers.ts";
 import { readBody } from "./body.ts";
 import { HttpExchange } from "./exchange.ts";
 import { Idempotency, type KeyUse, type Recording } from "./idempotency.ts";
@@ -13,6 +13,8 @@ import { Idempotency, type KeyUse, type Recording } from "./idempotency.ts";
 export interface DoorOptions {
   readonly maxBodyBytes: number;
   readonly defaultClass: string;
+  /** How long a client may leave bytes of its answer unread. */
+  readonly clientIdleMs: number;
   /** How long a finished answer is replayed for its idempotency key. */
   readonly idempotencyKeepMs: number;
   /** Bytes of all answers that are kept for their keys. */
@@ -56,7 +58,7 @@ export class Door {
       if (recording === "answered") return;
       const job = this.#jobOf(req, parsed.request, { ...of, requestId, bodyBytes: body.length });
       const exchange = new HttpExchange({ job, body, value: parsed.request.value, clientRequestId, res, recording });
-      exchange.watch(this.#desk.arrive(exchange));
+      exchange.watch(this.#desk.arrive(exchange), this.#options.clientIdleMs);
     });
   }
 
@@ -81,8 +83,10 @@ export class Door {
     const use: KeyUse = { tenant: holder.tenant, key, fingerprint };
     const claimed = this.#idempotency.claim(use, performance.now());
     if (claimed.kind === "new") return claimed.recording;
-    if (claimed.kind === "replay") sendKept(res, claimed.answer, headers);
-    else if (claimed.kind === "conflict") sendError(res, "idempotency_conflict", { headers });
+    if (claimed.kind === "replay") {
+      closeUnread(res, this.#options.clientIdleMs);
+      sendKept(res, claimed.answer, headers);
+    } else if (claimed.kind === "conflict") sendError(res, "idempotency_conflict", { headers });
     else sendError(res, "idempotency_in_progress", { headers, retryAfterMs: IN_PROGRESS_RETRY_MS });
     return "answered";
   }

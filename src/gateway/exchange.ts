@@ -6,7 +6,7 @@ import type { Exchange, ExchangeFailure, ExchangeOwner } from "../ports/exchange
 import { errorEnvelope, relayedEnvelope } from "../wire/error.ts";
 import { promptText } from "../wire/request.ts";
 import { printSse } from "../wire/sse.ts";
-import { type FlatHeaders, retryAfter } from "./answers.ts";
+import { closeUnread, type FlatHeaders, retryAfter } from "./answers.ts";
 import type { Recording } from "./idempotency.ts";
 
 /** What an exchange is made of. */
@@ -54,16 +54,19 @@ export class HttpExchange implements Exchange {
     this.#recording = parts.recording;
   }
 
-  /** Tells the owner of the client from now on. */
-  watch(owner: ExchangeOwner): void {
-    const gone = (): void => {
+  /** Tells the owner of the client from now on; one that leaves bytes unread for `idleMs` is closed. */
+  watch(owner: ExchangeOwner, idleMs: number): void {
+    const gone = (code: "client_gone" | "client_too_slow"): void => {
       if (this.#ended) return;
+      this.#ended = true;
+      this.#held = [];
       this.#recording?.drop();
-      owner.gone();
+      owner.gone(code);
     };
-    if (this.#res.destroyed) return gone();
+    if (this.#res.destroyed) return gone("client_gone");
     this.#res.on("drain", () => owner.drained());
-    this.#res.on("close", gone);
+    this.#res.on("close", () => gone("client_gone"));
+    closeUnread(this.#res, idleMs, () => gone("client_too_slow"));
   }
 
   promptText(): string {

@@ -178,7 +178,7 @@ export class World implements Host {
   #plantLeaving(requestId: RequestId): void {
     const chance = this.#clients;
     const patienceUs = chance.integer(0, chance.pick([10_000, 300_000, 5_000_000]));
-    const code = chance.odds(9, 10) ? "client_gone" : "shutting_down";
+    const code = chance.odds(8, 10) ? "client_gone" : chance.pick(["client_too_slow", "shutting_down"] as const);
     this.after(patienceUs, () => {
       const flight = this.#flights.get(requestId);
       if (flight === undefined) return;

@@ -5,6 +5,7 @@ export const GATEWAY_OPTIONS: GatewayOptions = {
   keys: new Map(),
   maxBodyBytes: 1_000_000,
   uploadTimeoutMs: 30_000,
+  clientIdleMs: 60_000,
   defaultClass: "standard",
   maxConnections: 1000,
   maxConnectionsPerClient: null,

@@ -216,6 +216,7 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   upstream_unauthorized: () => asked("error-401"),
   upstream_error: () => streamed("error-first-in-stream"),
   client_gone: { elsewhere: "test/scenarios/openai-sdk.test.ts", because: "nobody is left who could be answered" },
+  client_too_slow: { elsewhere: "test/scenarios/slow-clients.test.ts", because: "its client does not read" },
   internal: { elsewhere: "src/base/errors.ts", because: "it stands for mistakes that are not known" },
 };
 

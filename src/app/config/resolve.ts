@@ -42,6 +42,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
       trustedProxies: server.trustedProxies,
       idempotencyKeepMs: server.idempotencyKeepMs,
       idempotencyMaxBytes: server.idempotencyMaxBytes,
+      clientIdleMs: server.clientIdleMs,
       shutdownMs: server.shutdownMs,
       defaultClass: server.defaultClass,
     },

@@ -58,6 +58,7 @@ const server = z.strictObject({
     67_108_864,
     "Bytes of all answers kept for idempotency keys. The oldest make room; one that is larger is not kept.",
   ),
+  clientIdleMs: milliseconds(60_000, "How long a client may leave bytes of its answer unread before it is closed."),
   shutdownMs: z
     .int()
     .min(0)

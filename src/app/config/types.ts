@@ -62,6 +62,8 @@ export interface ServerConfig {
   readonly idempotencyKeepMs: number;
   /** Bytes of all answers that are kept for their keys. */
   readonly idempotencyMaxBytes: number;
+  /** How long a client may leave its answer unread. */
+  readonly clientIdleMs: number;
   /** For open streams to end after a stop signal. */
   readonly shutdownMs: number;
   /** The class of requests that name none. */

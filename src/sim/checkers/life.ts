@@ -42,7 +42,7 @@ export class LifeChecker implements Checker {
     for (const requestId of touched) {
       const seen = this.#runs.open.get(requestId);
       if (seen === undefined) continue;
-      const isOver = seen.answered !== null || seen.cancelled === "client_gone";
+      const isOver = seen.answered !== null || hasLeft(seen);
       holds(isOver === seen.appended, "settled-once", () =>
         isOver ? `${requestId} ended without a receipt` : `${requestId} has a receipt but is open`,
       );
@@ -111,7 +111,7 @@ export class LifeChecker implements Checker {
 
   #onAnswer({ event, ended }: Moment, seen: Seen, { requestId, attempt, result }: Answer): void {
     holds(seen.answered === null, "answered-once", () => `${requestId} is answered twice`);
-    holds(seen.cancelled !== "client_gone", "answered-once", () => `${requestId} is answered after its client left`);
+    holds(!hasLeft(seen), "answered-once", () => `${requestId} is answered after its client left`);
     holds(seen.running === null, "answered-once", () => `${requestId} is answered while it runs`);
     holds(attempt === seen.sends, "answered-once", () => `${requestId}: the answer names attempt ${attempt}`);
     if (!result.ok) return;
@@ -122,7 +122,7 @@ export class LifeChecker implements Checker {
 
   #onAppend(seen: Seen, { requestId, receipt }: Append): void {
     holds(!seen.appended, "settled-once", () => `${requestId} has two receipts`);
-    const isOver = seen.answered !== null || seen.cancelled === "client_gone";
+    const isOver = seen.answered !== null || hasLeft(seen);
     holds(isOver, "answered-once", () => `${requestId} is settled but its client was not answered`);
     const outcome = seen.cancelled !== null ? "cancelled" : seen.answered === "ok" ? "completed" : "failed";
     holds(
@@ -138,4 +138,9 @@ export class LifeChecker implements Checker {
       () => `${requestId} was at ${seen.tried.join()}, not at ${tried}`,
     );
   }
+}
+
+/** Whether nobody is left who could be answered. */
+function hasLeft({ cancelled }: Seen): boolean {
+  return cancelled !== null && cancelled !== "shutting_down";
 }

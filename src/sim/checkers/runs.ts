@@ -1,7 +1,7 @@
 import type { BackendId, RequestId } from "../../base/ids.ts";
 import type { Job } from "../../base/job.ts";
 import type { Command, Send } from "../../kernel/command.ts";
-import type { Event } from "../../kernel/event.ts";
+import type { Cancelled, Event } from "../../kernel/event.ts";
 
 /** One request as seen from outside: from its arrival to its receipt. */
 export interface Seen {
@@ -16,8 +16,8 @@ export interface Seen {
   first: boolean;
   committed: boolean;
   answered: "ok" | "error" | null;
-  /** The client left or the server stopped. */
-  cancelled: "client_gone" | "shutting_down" | null;
+  /** The client left, was too slow, or the server stopped. */
+  cancelled: Cancelled["code"] | null;
   appended: boolean;
 }
 
