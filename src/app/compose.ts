@@ -19,6 +19,7 @@ import { refuseBind } from "./config/bind.ts";
 import { readSecret } from "./config/secrets.ts";
 import type { AppConfig, EmbeddedEngineConfig, OpenAiEngineConfig } from "./config/types.ts";
 import { Prober } from "./prober.ts";
+import { readTls } from "./tls.ts";
 import { missingEmbeddedEngine, VERSION } from "./version.ts";
 
 // What is cut off at the end of shutdownMs still gets its error event.
@@ -50,6 +51,7 @@ export async function compose(config: AppConfig, options: ServeOptions): Promise
   const refusal = refuseBind(config.server.host, config.tenants);
   if (refusal !== null) throw new Error(refusal);
   const keys = keyRing(config, options);
+  const tls = config.server.tls === null ? null : readTls(config.server.tls, (path) => readFileSync(path, "utf8"));
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const engines = new Map<BackendId, Engine>();
   const starts: (() => Promise<void>)[] = [];
@@ -81,7 +83,7 @@ export async function compose(config: AppConfig, options: ServeOptions): Promise
   for (const engine of config.engines) {
     if (engine.kind === "embedded") observe(engine.backendId, { state: "starting", models: null, contextTokens: null });
   }
-  const gateway = new Gateway(deskOf(utility), { ...config.server, keys, version: VERSION, log });
+  const gateway = new Gateway(deskOf(utility), { ...config.server, tls, keys, version: VERSION, log });
   const port = await listen(gateway, config.server, () => utility.close());
   const prober = new Prober(config, { engines, observe });
   prober.start();
@@ -89,7 +91,7 @@ export async function compose(config: AppConfig, options: ServeOptions): Promise
   // Whoever holds the promise is told; a rejection nobody waits for must not end the process.
   ready.catch(() => {});
   return {
-    url: `http://${hostForUrl(config.server.host)}:${port}`,
+    url: `${tls === null ? "http" : "https"}://${hostForUrl(config.server.host)}:${port}`,
     ready,
     childPids: () => llamas.flatMap((llama) => llama.pid ?? []),
     stop: async () => {

@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { isUuid } from "../base/ids.ts";
@@ -14,6 +15,8 @@ import { MAX_URL_BYTES, type ParserError, refuse, refuseBytes } from "./refuse.t
 /** How the gateway serves. */
 export interface GatewayOptions extends DoorOptions {
   readonly keys: KeyRing;
+  /** A certificate chain and its key in PEM form; null serves plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly uploadTimeoutMs: number;
   /** Connections at once. */
   readonly maxConnections: number;
@@ -68,7 +71,7 @@ export class Gateway {
     this.#forwarded = new Headcount({ max: Infinity, maxPerClient });
     this.#turnedAway = new TurnedAway(options.log);
     this.#startedSeconds = Math.floor(Date.now() / 1000);
-    this.#server = createServer({
+    this.#server = serverOf(options.tls, {
       requestTimeout: options.uploadTimeoutMs,
       headersTimeout: options.uploadTimeoutMs,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
@@ -93,7 +96,8 @@ export class Gateway {
       const address = plainAddress(socket.remoteAddress ?? "");
       // A trusted proxy calls for many clients; its requests are counted, each for whom it is made.
       const client = isTrusted(address, this.#trusted) ? null : clientOf(address);
-      if (!this.#connections.enter(client)) return this.#turnedAway.end(socket, { address, speaks: true });
+      if (!this.#connections.enter(client))
+        return this.#turnedAway.end(socket, { address, speaks: this.#options.tls === null });
       socket.on("close", () => this.#connections.leave(client));
       for (const listener of serve) listener.call(this.#server, socket);
     });
@@ -250,6 +254,17 @@ export class Gateway {
       sendError(res, "storage_unavailable", { retryAfterMs: 1000 });
     }
   }
+}
+
+function serverOf(tls: GatewayOptions["tls"], options: ServerOptions): Server {
+  if (tls === null) return createServer(options);
+  return createTlsServer({
+    ...options,
+    ...tls,
+    minVersion: "TLSv1.2",
+    ALPNProtocols: ["http/1.1"],
+    handshakeTimeout: options.requestTimeout,
+  });
 }
 
 /** The path of a request target, in origin form or in the absolute form that proxies use (RFC 9112, 3.2.2). */

@@ -20,6 +20,7 @@ function withBackend(...lines: string[]): string {
 const SERVER_DEFAULTS = {
   host: "127.0.0.1",
   port: 8080,
+  tls: null,
   maxBodyBytes: 33554432,
   maxAnswerBytes: 67108864,
   uploadTimeoutMs: 30000,

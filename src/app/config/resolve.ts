@@ -3,7 +3,7 @@ import type { BackendConfig, ClassConfig, Price, SiteConfig } from "../../kernel
 import { present } from "../../base/assert.ts";
 import { BUILT_IN_CLASSES, DEFAULT_SITE, siteNames } from "./checks.ts";
 import type { ParsedBackend, ParsedConfig } from "./schema.ts";
-import type { AppConfig, EngineConfig, KeyConfig, SecretSource, TenantConfig } from "./types.ts";
+import type { AppConfig, EngineConfig, KeyConfig, SecretSource, TenantConfig, TlsConfig } from "./types.ts";
 
 type EmbeddedBackend = Extract<ParsedBackend, { engine: "embedded" }>;
 type OpenAiBackend = Exclude<ParsedBackend, EmbeddedBackend>;
@@ -33,6 +33,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
     server: {
       host: server.host,
       port: server.port,
+      tls: server.tls === undefined ? null : resolveTls(server.tls, from),
       maxBodyBytes: server.maxBodyBytes,
       maxAnswerBytes: server.maxAnswerBytes,
       uploadTimeoutMs: server.uploadTimeoutMs,
@@ -50,6 +51,10 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
     tenants: Object.entries(parsed.tenants).map(([id, tenant]) => resolveTenant(id, tenant, from)),
     telemetry: parsed.telemetry,
   };
+}
+
+function resolveTls(tls: NonNullable<ParsedConfig["server"]["tls"]>, from: string): TlsConfig {
+  return { certFile: resolve(from, tls.certFile), keyFile: resolve(from, tls.keyFile) };
 }
 
 function resolveSites(sites: ParsedConfig["sites"]): SiteConfig[] {

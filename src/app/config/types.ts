@@ -43,9 +43,17 @@ export interface TenantConfig {
   readonly keys: readonly KeyConfig[];
 }
 
+/** Where a server's certificate is, as absolute paths. */
+export interface TlsConfig {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
 export interface ServerConfig {
   readonly host: string;
   readonly port: number;
+  /** Null serves plain HTTP. */
+  readonly tls: TlsConfig | null;
   readonly maxBodyBytes: number;
   /** Most bytes of a non-streamed answer that are held. */
   readonly maxAnswerBytes: number;
