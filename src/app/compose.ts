@@ -18,7 +18,7 @@ import { EngineFleet, type FleetChange, type FleetChanged, type FleetParts } fro
 import { type Environment, keyRing } from "./keys.ts";
 import { showing, type Showing } from "./observe.ts";
 import { Prober } from "./prober.ts";
-import { Service } from "./service.ts";
+import { Service, tlsOf } from "./service.ts";
 import { VERSION } from "./version.ts";
 
 export { provideTinyModel } from "./tiny.ts";
@@ -56,6 +56,7 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   if (refusal !== null) throw new Error(refusal);
   const { dataDir, env, log } = options;
   const keys = keyRing(source.tenants, env);
+  const tls = tlsOf(source);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const discovery = new Discovery({ resolver: systemResolver(), log, changed: () => service.refresh() });
   const looks = await discovery.look(source.discovered);
@@ -84,21 +85,27 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   utility.start(config.kernel, { store, seed: randomUUID() });
   waitForModels(utility, change);
   const notices: Notices = { lines: [] };
-  const gateway = new Gateway(deskOf({ utility, notices, shown }), { ...config.server, keys, version: VERSION, log });
+  const gateway = new Gateway(deskOf({ utility, notices, shown }), {
+    ...config.server,
+    tls,
+    keys,
+    version: VERSION,
+    log,
+  });
   const port = await listen(gateway, config.server, async () => {
     await utility.close();
     discard(options.journal);
   });
   const prober = new Prober({ engines: fleet.engines, observe });
   prober.configure(config);
-  const parts = { source, config, keys, log, dataDir, env, utility, fleet, gateway, prober, discovery, shown };
+  const parts = { source, config, keys, log, dataDir, env, utility, fleet, gateway, prober, discovery, shown, tls };
   const service: Service = new Service(parts);
   discovery.follow(source.discovered, looks);
   const ready = fleet.load(change);
   // Whoever holds the promise is told; a rejection nobody waits for must not end the process.
   ready.catch(() => {});
   return {
-    url: `http://${hostForUrl(config.server.host)}:${port}`,
+    url: `${tls === null ? "http" : "https"}://${hostForUrl(config.server.host)}:${port}`,
     ready,
     get config() {
       return service.config;

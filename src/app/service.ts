@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { Gateway } from "../gateway/server.ts";
 import type { Utility } from "../live/utility.ts";
 import { refuseBind } from "./config/bind.ts";
@@ -9,6 +10,7 @@ import { type Environment, keyRing } from "./keys.ts";
 import type { Showing } from "./observe.ts";
 import type { Prober } from "./prober.ts";
 import { provideTinyModel } from "./tiny.ts";
+import { readTls, type TlsFiles } from "./tls.ts";
 import { VERSION } from "./version.ts";
 
 // What is cut off at the end of shutdownMs still gets its error event.
@@ -24,6 +26,7 @@ export interface ServiceParts {
   readonly source: AppConfig;
   readonly config: AppConfig;
   readonly keys: Keys;
+  readonly tls: TlsFiles | null;
   readonly log: (line: string) => void;
   readonly dataDir: string;
   readonly env: Environment;
@@ -41,6 +44,7 @@ export class Service {
   #source: AppConfig;
   #config: AppConfig;
   #keys: Keys;
+  #tls: TlsFiles | null;
   #refreshTimer: NodeJS.Timeout | null = null;
   /** One change at a time, each upon what the one before it left. */
   #changing: Promise<unknown> = Promise.resolve();
@@ -50,6 +54,7 @@ export class Service {
     this.#source = parts.source;
     this.#config = parts.config;
     this.#keys = parts.keys;
+    this.#tls = parts.tls;
   }
 
   /** The configuration in force, with the members that were found. */
@@ -102,6 +107,7 @@ export class Service {
     const refusal = refuseBind(source.server.host, source.tenants);
     if (refusal !== null) throw new Error(refusal);
     const keys = keyRing(source.tenants, env);
+    const tls = tlsOf(source);
     provideTinyModel(source, dataDir);
     const looks = await discovery.look(source.discovered);
     const config = expand(source, discovery.members(source.discovered, looks));
@@ -113,6 +119,7 @@ export class Service {
     }
     this.#source = source;
     this.#keys = keys;
+    this.#tls = tls;
     discovery.follow(source.discovered, looks);
     return this.#install(config, change);
   }
@@ -128,13 +135,18 @@ export class Service {
   async #install(config: AppConfig, change: FleetChange): Promise<FleetChanged> {
     const { fleet, utility, gateway, prober, log } = this.#parts;
     const changed = fleet.install(change);
-    gateway.configure({ ...config.server, keys: this.#keys, version: VERSION, log });
+    gateway.configure({ ...config.server, tls: this.#tls, keys: this.#keys, version: VERSION, log });
     utility.configure(config.kernel);
     prober.configure(config);
     this.#config = config;
     await fleet.report(change);
     return changed;
   }
+}
+
+/** The certificate and key of a configuration; throws in words when they cannot be used. */
+export function tlsOf({ server }: AppConfig): TlsFiles | null {
+  return server.tls === null ? null : readTls(server.tls, (path) => readFileSync(path, "utf8"));
 }
 
 const PINNED = [
@@ -158,6 +170,7 @@ export function needRestart(next: AppConfig, now: AppConfig): readonly string[] 
   const lines = changed.map(
     (key) => `server.${key} stays ${said(now, key)} until a restart; the file says ${said(next, key)}`,
   );
+  if (hasTls(next) !== hasTls(now)) lines.push("server.tls begins or ends with a restart only");
   const { requestLog } = now.telemetry;
   if (next.telemetry.requestLog === requestLog) return lines;
   return [...lines, `telemetry.requestLog stays ${requestLog} until a restart`];
@@ -165,6 +178,12 @@ export function needRestart(next: AppConfig, now: AppConfig): readonly string[] 
 
 function pinned(next: AppConfig, now: AppConfig): AppConfig {
   const kept = Object.fromEntries(PINNED.map((key) => [key, now.server[key]]));
+  // Other certificates are taken; a server that spoke HTTP cannot begin to speak HTTPS.
+  const tls = hasTls(next) === hasTls(now) ? next.server.tls : now.server.tls;
   const telemetry = { ...next.telemetry, requestLog: now.telemetry.requestLog };
-  return { ...next, server: { ...next.server, ...kept }, telemetry };
+  return { ...next, server: { ...next.server, ...kept, tls }, telemetry };
+}
+
+function hasTls({ server }: AppConfig): boolean {
+  return server.tls !== null;
 }

@@ -313,6 +313,14 @@ export const ERRORS = {
     message: "The client closed the connection before the answer was complete",
     remedy: "Nothing to do; the receipt shows what was used until then.",
   },
+  client_too_slow: {
+    status: 499,
+    type: invalid,
+    retriable: true,
+    message: "The client did not read its answer in time, so its connection was closed",
+    remedy:
+      "Read the stream without pausing, or raise server.clientIdleMs; the receipt shows what was used until then.",
+  },
   internal: {
     status: 500,
     type: server,

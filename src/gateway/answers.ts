@@ -63,3 +63,14 @@ export function sendKept(res: ServerResponse, kept: KeptAnswer, headers: FlatHea
   res.writeHead(kept.status, [...kept.headers, ...headers, "x-baseload-replayed", "true"]);
   res.end(kept.body);
 }
+
+/** Closes the connection of a client that leaves bytes of its answer unread for `idleMs`, after telling so. */
+export function closeUnread(res: ServerResponse, idleMs: number, onUnread: () => void = () => {}): void {
+  // The socket's own timer sees the bytes of one large write go out too, which no `drain` tells. It also runs out where nothing
+  // waits to be read, and then begins anew with the next write.
+  res.setTimeout(idleMs, () => {
+    if (res.writableFinished || res.writableLength === 0) return;
+    onUnread();
+    res.destroy();
+  });
+}

@@ -5,7 +5,7 @@ import type { Endpoint, Job } from "../base/job.ts";
 import type { Desk } from "../ports/desk.ts";
 import { parseRequest, type ParsedRequest } from "../wire/request.ts";
 import type { KeyHolder } from "./access.ts";
-import { answering, sendError, sendKept } from "./answers.ts";
+import { answering, closeUnread, sendError, sendKept } from "./answers.ts";
 import { readBody } from "./body.ts";
 import { HttpExchange } from "./exchange.ts";
 import { Idempotency, type KeptAnswer, type KeyUse, type Recording } from "./idempotency.ts";
@@ -14,6 +14,8 @@ import { Idempotency, type KeptAnswer, type KeyUse, type Recording } from "./ide
 export interface DoorOptions {
   readonly maxBodyBytes: number;
   readonly defaultClass: string;
+  /** How long a client may leave bytes of its answer unread. */
+  readonly clientIdleMs: number;
   /** How long a finished answer is replayed for its idempotency key. */
   readonly idempotencyKeepMs: number;
   /** Bytes of all answers that are kept for their keys. */
@@ -60,7 +62,7 @@ export class Door {
     const clientRequestId = clientRequestIdOf(req) ?? requestId;
     readBody(req, this.#options.maxBodyBytes, (body) => {
       const opened = answering(res, () => this.#open(req, res, { ...of, requestId, clientRequestId, body }));
-      if (opened !== null) opened.watch(this.#desk.arrive(opened));
+      if (opened !== null) opened.watch(this.#desk.arrive(opened), this.#options.clientIdleMs);
     });
   }
 
@@ -91,6 +93,7 @@ export class Door {
     const claim = key === undefined ? null : this.#claim({ ...of, key, body });
     if (claim?.kind === "refused") return refuse(claim.code, claim.more);
     if (claim?.kind === "replay") {
+      closeUnread(res, this.#options.clientIdleMs);
       sendKept(res, claim.answer, headers);
       return null;
     }

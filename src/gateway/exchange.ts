@@ -6,7 +6,7 @@ import type { Exchange, ExchangeFailure, ExchangeOwner } from "../ports/exchange
 import { errorEnvelope, relayedEnvelope } from "../wire/error.ts";
 import { promptText } from "../wire/request.ts";
 import { printSse } from "../wire/sse.ts";
-import { type FlatHeaders, retryAfter } from "./answers.ts";
+import { closeUnread, type FlatHeaders, retryAfter } from "./answers.ts";
 import type { Recording } from "./idempotency.ts";
 
 /** What an exchange is made of. */
@@ -44,8 +44,6 @@ export class HttpExchange implements Exchange {
   #held: Buffer[] = [];
   #committed = false;
   #ended = false;
-  /** The client left before the end. */
-  #left = false;
 
   constructor(parts: ExchangeParts) {
     this.job = parts.job;
@@ -56,11 +54,19 @@ export class HttpExchange implements Exchange {
     this.#recording = parts.recording;
   }
 
-  /** Tells the owner of the client from now on. */
-  watch(owner: ExchangeOwner): void {
-    if (this.#res.destroyed) return this.#leave(owner);
+  /** Tells the owner of the client from now on; one that leaves bytes unread for `idleMs` is closed. */
+  watch(owner: ExchangeOwner, idleMs: number): void {
+    const gone = (code: "client_gone" | "client_too_slow"): void => {
+      if (this.#ended) return;
+      this.#ended = true;
+      this.#held = [];
+      this.#recording?.drop();
+      owner.gone(code);
+    };
+    if (this.#res.destroyed) return gone("client_gone");
     this.#res.on("drain", () => owner.drained());
-    this.#res.on("close", () => this.#leave(owner));
+    this.#res.on("close", () => gone("client_gone"));
+    closeUnread(this.#res, idleMs, () => gone("client_too_slow"));
   }
 
   promptText(): string {
@@ -68,7 +74,7 @@ export class HttpExchange implements Exchange {
   }
 
   write(chunk: Buffer): boolean {
-    if (this.#ended || this.#left) return true;
+    if (this.#ended) return true;
     if (this.#committed && this.job.stream) {
       this.#recording?.add(chunk);
       return this.#res.write(chunk);
@@ -142,14 +148,6 @@ export class HttpExchange implements Exchange {
 
   #keep(status: number, headers: readonly string[]): void {
     this.#recording?.keep({ status, headers: [...headers, ...this.#receiptHeader()] }, performance.now());
-  }
-
-  #leave(owner: ExchangeOwner): void {
-    if (this.#ended || this.#left) return;
-    this.#left = true;
-    this.#held = [];
-    this.#recording?.drop();
-    owner.gone();
   }
 
   #takeHeld(): Buffer {

@@ -29,7 +29,9 @@ export function refuseBytes(
   const { socket, answer } = on;
   // Bytes put into the middle of an answer that has begun would be taken for a part of it.
   const isInside = answer !== null && answer.headersSent && !answer.writableFinished;
-  if (error.code === "ECONNRESET" || !socket.writable || isInside) {
+  // Of TLS that failed nothing can be said, since there is no way to say it.
+  const isHttp = error.code?.startsWith("HPE_") === true || error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+  if (!isHttp || !socket.writable || isInside) {
     socket.destroy();
     return;
   }

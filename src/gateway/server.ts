@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, Server as TlsServer } from "node:https";
 import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { isUuid } from "../base/ids.ts";
@@ -15,6 +16,8 @@ import { type Operation, operationOf, Operator } from "./operator.ts";
 /** How the gateway serves. */
 export interface GatewayOptions extends DoorOptions {
   readonly keys: KeyRing;
+  /** A certificate chain and its key in PEM form; null serves plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly uploadTimeoutMs: number;
   /** Connections at once. */
   readonly maxConnections: number;
@@ -71,7 +74,7 @@ export class Gateway {
     this.#turnedAway = new TurnedAway(options.log);
     this.#operator = new Operator(desk);
     this.#startedSeconds = Math.floor(Date.now() / 1000);
-    this.#server = createServer({
+    this.#server = serverOf(options.tls, {
       requestTimeout: options.uploadTimeoutMs,
       headersTimeout: options.uploadTimeoutMs,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
@@ -96,7 +99,8 @@ export class Gateway {
       const address = plainAddress(socket.remoteAddress ?? "");
       // A trusted proxy calls for many clients; its requests are counted, each for whom it is made.
       const client = isTrusted(address, this.#trusted) ? null : clientOf(address);
-      if (!this.#connections.enter(client)) return this.#turnedAway.end(socket, { address, speaks: true });
+      if (!this.#connections.enter(client))
+        return this.#turnedAway.end(socket, { address, speaks: this.#options.tls === null });
       socket.on("close", () => this.#connections.leave(client));
       for (const listener of serve) listener.call(this.#server, socket);
     });
@@ -137,6 +141,10 @@ export class Gateway {
     this.#door.configure(options);
     this.#server.requestTimeout = options.uploadTimeoutMs;
     this.#server.headersTimeout = options.uploadTimeoutMs;
+    // Certificates are renewed while connections stand; new ones get the new certificate.
+    if (options.tls !== null && this.#server instanceof TlsServer) {
+      this.#server.setSecureContext({ ...options.tls, minVersion: TLS_MIN });
+    }
   }
 
   /** Begins to listen; resolves to the port, which differs from `port` when that is 0. Rejects when it cannot. */
@@ -279,6 +287,19 @@ export class Gateway {
       sendError(res, "storage_unavailable", { retryAfterMs: 1000 });
     }
   }
+}
+
+const TLS_MIN = "TLSv1.2";
+
+function serverOf(tls: GatewayOptions["tls"], options: ServerOptions): Server {
+  if (tls === null) return createServer(options);
+  return createTlsServer({
+    ...options,
+    ...tls,
+    minVersion: TLS_MIN,
+    ALPNProtocols: ["http/1.1"],
+    handshakeTimeout: options.requestTimeout,
+  });
 }
 
 /** The path of a request target, in origin form or in the absolute form that proxies use (RFC 9112, 3.2.2). */

@@ -23,7 +23,7 @@ export function onArrived(state: State, nowUs: number, io: { readonly event: Arr
     arrivedUs: nowUs,
     arrivedWallMs: wallMs,
     phase: "queued",
-    isLeft: false,
+    leftCode: null,
     attempt: 0,
     backendId: null,
     upstreamModel: null,

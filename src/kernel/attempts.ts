@@ -24,7 +24,7 @@ export function onFirst(state: State, nowUs: number, io: { readonly event: First
   if (request === null || request.phase !== "sent") return;
   request.phase = "streaming";
   request.firstUs = nowUs;
-  if (!request.isLeft) io.out.push({ kind: "commit", requestId, attempt });
+  if (request.leftCode === null) io.out.push({ kind: "commit", requestId, attempt });
 }
 
 /** Tokens made so far. */
@@ -46,7 +46,7 @@ export function onFinished(
   const backend = leave(state, request, { nowUs, result: "completed", status: event.status });
   backend.failuresInRow = 0;
   backend.coolUntilUs = 0;
-  if (request.isLeft) {
+  if (request.leftCode !== null) {
     settleLeft(state, request, { nowUs, out, code: null, finishReason: event.finishReason, usage: event.usage });
     return;
   }
@@ -74,7 +74,7 @@ export function onFailed(state: State, nowUs: number, io: { readonly event: Fail
     const coolMs = coolDownMs(backend.failuresInRow, event.retryAfterMs, state.config.cooldown);
     backend.coolUntilUs = nowUs + Math.round(coolMs * 1000);
   }
-  if (request.isLeft) {
+  if (request.leftCode !== null) {
     settleLeft(state, request, { nowUs, out, code: event.code, finishReason: null, usage: event.usage });
     return;
   }
@@ -122,17 +122,17 @@ export function onCancelled(
   } else {
     assert(request.attempt === event.attempt, `cancelled names attempt ${event.attempt}, not ${request.attempt}`);
     const { attempt } = request;
-    const drainMs = event.code === "client_gone" ? drainMsOf(state, request) : null;
-    if (drainMs !== null) {
-      assert(!request.isLeft, `the client of ${requestId} left twice`);
-      request.isLeft = true;
+    const drainMs = drainMsOf(state, request);
+    if (event.code !== "shutting_down" && drainMs !== null) {
+      assert(request.leftCode === null, `the client of ${requestId} left twice`);
+      request.leftCode = event.code;
       out.push({ kind: "abort", requestId, attempt, withinMs: drainMs });
       return;
     }
     leave(state, request, { nowUs, result: "cancelled", status: null });
     out.push({ kind: "abort", requestId, attempt, withinMs: 0 });
   }
-  if (event.code === "shutting_down" && !request.isLeft) {
+  if (event.code === "shutting_down" && request.leftCode === null) {
     out.push({
       kind: "answer",
       requestId,
@@ -149,7 +149,7 @@ function drainMsOf(state: State, request: OpenRequest): number | null {
 
 /** Closes a request that has no client any more. */
 function settleLeft(state: State, request: OpenRequest, end: Omit<End, "outcome">): void {
-  settle(state, request, { ...end, outcome: "cancelled", code: request.isLeft ? "client_gone" : end.code });
+  settle(state, request, { ...end, outcome: "cancelled", code: request.leftCode ?? end.code });
   drainQueue(state, end.nowUs, end.out);
 }
 

@@ -64,12 +64,12 @@ export interface Failed {
   readonly usage: Usage;
 }
 
-/** The client left, or the server stops. `attempt` is the one in flight, 0 when none was sent; it still runs. */
+/** The client left or did not read, or the server stops. `attempt` is the one in flight, 0 when none was sent; it still runs. */
 export interface Cancelled {
   readonly kind: "cancelled";
   readonly requestId: RequestId;
   readonly attempt: number;
-  readonly code: "client_gone" | "shutting_down";
+  readonly code: "client_gone" | "client_too_slow" | "shutting_down";
   readonly usage: Usage;
 }
 

@@ -36,8 +36,8 @@ export interface OpenRequest {
   readonly arrivedUs: number;
   readonly arrivedWallMs: number;
   phase: "queued" | "sent" | "streaming";
-  /** True once the client left and the attempt in flight runs on for its usage alone. */
-  isLeft: boolean;
+  /** Why the client has gone while the attempt in flight runs on for its usage alone, or null. */
+  leftCode: "client_gone" | "client_too_slow" | null;
   /** Number of the latest send, 0 before the first. */
   attempt: number;
   backendId: BackendId | null;

@@ -190,8 +190,8 @@ describe("a client that leaves", () => {
     engine("a").made = REPORTED;
     const owner = utility.arrive(new FakeExchange(ID));
     send("a").sink.first();
-    owner.gone();
-    owner.gone();
+    owner.gone("client_gone");
+    owner.gone("client_gone");
     assert.ok(send("a").aborted >= 1);
     const cancelled = told.flatMap(({ event }) => (event.kind === "cancelled" ? [event] : []));
     assert.equal(cancelled.length, 1);
@@ -209,7 +209,7 @@ describe("a client that leaves", () => {
     utility.arrive(new FakeExchange(ID));
     const waiting = utility.arrive(new FakeExchange(OTHER));
     assert.equal(utility.kernel.counts().queued, 1);
-    waiting.gone();
+    waiting.gone("client_gone");
     send("a").sink.finished({ status: 200, finishReason: "stop", made: REPORTED });
     assert.equal(engine("a").sends.length, 1);
     const cancelled = told.flatMap(({ event }) => (event.kind === "cancelled" ? [event] : []));

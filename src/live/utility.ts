@@ -1,12 +1,11 @@
 import { present, unreachable } from "../base/assert.ts";
-import type { ErrorCode } from "../base/errors.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
 import { UNKNOWN_USAGE, type Usage } from "../base/job.ts";
 import type { Receipt } from "../base/receipt.ts";
 import { Table } from "../base/table.ts";
 import type { Abort, Answer, Command, Send } from "../kernel/command.ts";
 import type { KernelConfig } from "../kernel/config.ts";
-import type { Event } from "../kernel/event.ts";
+import type { Cancelled, Event } from "../kernel/event.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import type { Engine, EngineCall, EngineEnd, EngineFailure, Made, Relay } from "../ports/engine.ts";
 import type { Admission, Exchange, ExchangeOwner } from "../ports/exchange.ts";
@@ -93,7 +92,7 @@ export class Utility implements Admission, StoreListener {
     this.feed({ kind: "arrived", wallMs: this.#parts.clock.wallMs(), job: exchange.job });
     return {
       drained: () => flight.call?.resume(),
-      gone: () => this.#cancel(requestId, "client_gone"),
+      gone: (code) => this.#cancel(requestId, code),
     };
   }
 
@@ -317,7 +316,7 @@ export class Utility implements Admission, StoreListener {
     this.#wakes.set(requestId, timer);
   }
 
-  #cancel(requestId: RequestId, code: Extract<ErrorCode, "client_gone" | "shutting_down">): void {
+  #cancel(requestId: RequestId, code: Cancelled["code"]): void {
     const flight = this.#flights.get(requestId);
     if (flight === undefined) return;
     const made = flight.call?.made() ?? null;

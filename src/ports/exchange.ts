@@ -35,8 +35,8 @@ export interface Exchange {
 export interface ExchangeOwner {
   /** The client reads again. */
   drained(): void;
-  /** The client left before the answer was complete. */
-  gone(): void;
+  /** The client left before the answer was complete, or was ended because it did not read. */
+  gone(code: "client_gone" | "client_too_slow"): void;
 }
 
 /** The door for requests: the utility takes an exchange and owns its answer from then on. */

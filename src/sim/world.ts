@@ -5,7 +5,7 @@ import type { BackendId, RequestId } from "../base/ids.ts";
 import { type Job, UNKNOWN_USAGE } from "../base/job.ts";
 import type { Command, Send } from "../kernel/command.ts";
 import type { KernelConfig } from "../kernel/config.ts";
-import type { Event } from "../kernel/event.ts";
+import type { Cancelled, Event } from "../kernel/event.ts";
 import { Checkers } from "./checkers.ts";
 import { Violation } from "./checkers/violation.ts";
 import { EngineModel } from "./engine-model.ts";
@@ -178,15 +178,15 @@ export class World implements Host {
   #plantLeaving(requestId: RequestId): void {
     const chance = this.#clients;
     const patienceUs = chance.integer(0, chance.pick([10_000, 300_000, 5_000_000]));
-    const code = chance.odds(9, 10) ? "client_gone" : "shutting_down";
+    const code = chance.odds(8, 10) ? "client_gone" : chance.pick(["client_too_slow", "shutting_down"] as const);
     this.after(patienceUs, () => this.#leave(requestId, code));
     // The server may stop while an attempt whose client left runs on.
-    if (code === "client_gone" && chance.odds(1, 10)) {
+    if (code !== "shutting_down" && chance.odds(1, 10)) {
       this.after(patienceUs + chance.integer(0, 1_000_000), () => this.#leave(requestId, "shutting_down"));
     }
   }
 
-  #leave(requestId: RequestId, code: "client_gone" | "shutting_down"): void {
+  #leave(requestId: RequestId, code: Cancelled["code"]): void {
     const flight = this.#flights.get(requestId);
     if (flight === undefined) return;
     const usage = flight.sent === null ? UNKNOWN_USAGE : this.#engineOf(flight.sent.backendId).made(requestId);

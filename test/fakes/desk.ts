@@ -9,6 +9,7 @@ import type { StoredReceipt } from "../../src/ports/store.ts";
 export class FakeDesk implements Desk {
   readonly exchanges: Exchange[] = [];
   readonly gone: RequestId[] = [];
+  readonly goneCodes: Parameters<ExchangeOwner["gone"]>[0][] = [];
   readonly receipts = new Map<RequestId, StoredReceipt | "pending">();
   storeTrouble: string | null = null;
   warnings: readonly string[] = [];
@@ -32,7 +33,13 @@ export class FakeDesk implements Desk {
   arrive(exchange: Exchange): ExchangeOwner {
     this.exchanges.push(exchange);
     this.onArrive(exchange);
-    return { drained: () => {}, gone: () => void this.gone.push(exchange.job.requestId) };
+    return {
+      drained: () => {},
+      gone: (code) => {
+        this.gone.push(exchange.job.requestId);
+        this.goneCodes.push(code);
+      },
+    };
   }
 
   models(): readonly ModelView[] {

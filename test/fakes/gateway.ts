@@ -3,8 +3,10 @@ import type { GatewayOptions } from "../../src/gateway/server.ts";
 /** A gateway's options where a test does not care. */
 export const GATEWAY_OPTIONS: GatewayOptions = {
   keys: new Map(),
+  tls: null,
   maxBodyBytes: 1_000_000,
   uploadTimeoutMs: 30_000,
+  clientIdleMs: 60_000,
   defaultClass: "standard",
   maxConnections: 1000,
   maxConnectionsPerClient: null,

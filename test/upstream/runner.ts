@@ -92,7 +92,9 @@ export class ActionRunner {
   /** Waits until the system has taken the bytes, so that a connection broken afterwards cannot swallow them. */
   #send(bytes: Buffer): Promise<void> {
     return this.#orGone((resolve) => {
-      this.#options.response.write(bytes, () => {
+      this.#options.response.write(bytes, (error) => {
+        // Its connection is broken, and `close` follows; to go on would count as sent what nobody got.
+        if (error) return;
         this.#options.sent(bytes.length);
         resolve();
       });

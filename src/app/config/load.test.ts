@@ -17,6 +17,24 @@ function withBackend(...lines: string[]): string {
   return ["version: 1", "backends:", "  main:", ...lines.map((line) => `    ${line}`)].join("\n");
 }
 
+const SERVER_DEFAULTS = {
+  host: "127.0.0.1",
+  port: 8080,
+  tls: null,
+  maxBodyBytes: 33554432,
+  maxAnswerBytes: 67108864,
+  uploadTimeoutMs: 30000,
+  maxConnections: 10000,
+  maxConnectionsPerClient: null,
+  maxOpenRequests: 10000,
+  trustedProxies: [],
+  idempotencyKeepMs: 600000,
+  idempotencyMaxBytes: 67108864,
+  clientIdleMs: 60000,
+  shutdownMs: 10000,
+  defaultClass: "standard",
+};
+
 test("without a file there is one embedded backend with the tiny model, on loopback", () => {
   const config = defaultConfig();
   assert.deepEqual(config.engines, [
@@ -65,21 +83,7 @@ test("without a file there is one embedded backend with the tiny model, on loopb
 
 test("without a file the limits are those of the documentation", () => {
   const config = defaultConfig();
-  assert.deepEqual(config.server, {
-    host: "127.0.0.1",
-    port: 8080,
-    maxBodyBytes: 33554432,
-    maxAnswerBytes: 67108864,
-    uploadTimeoutMs: 30000,
-    maxConnections: 10000,
-    maxConnectionsPerClient: null,
-    maxOpenRequests: 10000,
-    trustedProxies: [],
-    idempotencyKeepMs: 600000,
-    idempotencyMaxBytes: 67108864,
-    shutdownMs: 10000,
-    defaultClass: "standard",
-  });
+  assert.deepEqual(config.server, SERVER_DEFAULTS);
   assert.deepEqual(config.kernel.limits, {
     maxQueued: 1024,
     queueTimeoutMs: 30000,

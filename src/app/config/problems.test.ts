@@ -57,6 +57,16 @@ test("syntax errors and duplicate keys have their line", () => {
   );
 });
 
+test("trusted proxies are addresses or networks, and a certificate has two files", () => {
+  const server = (section: string): string[] => problems(`version: 1\n${BACKENDS}server: ${section}\n`);
+  for (const text of ["everyone", "10.0.0.0/33", "10.0.0.0/8/8"]) {
+    assert.deepEqual(server(`{trustedProxies: ["::1", "${text}"]}`), [
+      "b.yaml:3:34: server.trustedProxies[1]: not an address or a network → write it as 10.0.0.0/8, 192.0.2.1 or fd00::/8",
+    ]);
+  }
+  assert.match(server("{tls: {certFile: a.pem}}")[0] ?? "", /server\.tls\.keyFile: missing/);
+});
+
 test("reserved keys are refused until they do something", () => {
   assert.deepEqual(problems(`version: 1\n${BACKENDS}models: {}\nobjective: cost\npolicy: []\n`), [
     "b.yaml:3:1: models: reserved for a later version → remove it",

@@ -12,6 +12,7 @@ import type {
   OpenAiEngineConfig,
   SecretSource,
   TenantConfig,
+  TlsConfig,
 } from "./types.ts";
 
 type EmbeddedBackend = Extract<ParsedBackend, { engine: "embedded" }>;
@@ -43,6 +44,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
     server: {
       host: server.host,
       port: server.port,
+      tls: server.tls === undefined ? null : resolveTls(server.tls, from),
       maxBodyBytes: server.maxBodyBytes,
       maxAnswerBytes: server.maxAnswerBytes,
       uploadTimeoutMs: server.uploadTimeoutMs,
@@ -52,6 +54,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
       trustedProxies: server.trustedProxies,
       idempotencyKeepMs: server.idempotencyKeepMs,
       idempotencyMaxBytes: server.idempotencyMaxBytes,
+      clientIdleMs: server.clientIdleMs,
       shutdownMs: server.shutdownMs,
       defaultClass: server.defaultClass,
     },
@@ -66,6 +69,10 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
 
 function resolveLog(target: string, from: string): string {
   return target === "none" || target === "stdout" ? target : resolve(from, target);
+}
+
+function resolveTls(tls: NonNullable<ParsedConfig["server"]["tls"]>, from: string): TlsConfig {
+  return { certFile: resolve(from, tls.certFile), keyFile: resolve(from, tls.keyFile) };
 }
 
 function resolveSites(sites: ParsedConfig["sites"]): SiteConfig[] {

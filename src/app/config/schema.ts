@@ -4,7 +4,7 @@ import { count, decimal, milliseconds, objective, optionalCount } from "./fields
 import { name, named } from "./names.ts";
 import { say } from "./say.ts";
 import { env, literalKey, secretFile, secretSource } from "./secret-fields.ts";
-import { network } from "./server-fields.ts";
+import { network, tls } from "./server-fields.ts";
 import { baseUrl, headers } from "./upstream-fields.ts";
 
 /** Keys that hold decimal numbers. The reader keeps their text, so that no figure passes through binary floating point. */
@@ -28,6 +28,7 @@ const server = z.strictObject({
     .default("127.0.0.1")
     .describe("Address to listen on. Without tenants' keys only a loopback address is allowed."),
   port: z.int().min(0).max(65_535).default(8080).describe("TCP port to listen on. 0 takes any free one."),
+  tls: tls.optional(),
   maxBodyBytes: count(1, 33_554_432, "Largest request body, in bytes."),
   maxAnswerBytes: count(
     1,
@@ -59,6 +60,7 @@ const server = z.strictObject({
     67_108_864,
     "Bytes of all answers kept for idempotency keys. The oldest make room; one that is larger is not kept.",
   ),
+  clientIdleMs: milliseconds(60_000, "How long a client may leave bytes of its answer unread before it is closed."),
   shutdownMs: z
     .int()
     .min(0)

@@ -68,9 +68,17 @@ export interface TenantConfig {
   readonly keys: readonly KeyConfig[];
 }
 
+/** Where a server's certificate is, as absolute paths. */
+export interface TlsConfig {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
 export interface ServerConfig {
   readonly host: string;
   readonly port: number;
+  /** Null serves plain HTTP. */
+  readonly tls: TlsConfig | null;
   readonly maxBodyBytes: number;
   /** Most bytes of a non-streamed answer that are held. */
   readonly maxAnswerBytes: number;
@@ -87,6 +95,8 @@ export interface ServerConfig {
   readonly idempotencyKeepMs: number;
   /** Bytes of all answers that are kept for their keys. */
   readonly idempotencyMaxBytes: number;
+  /** How long a client may leave its answer unread. */
+  readonly clientIdleMs: number;
   /** For open streams to end after a stop signal. */
   readonly shutdownMs: number;
   /** The class of requests that name none. */

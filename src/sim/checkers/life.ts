@@ -115,7 +115,7 @@ export class LifeChecker implements Checker {
 
   #onAnswer({ event, ended }: Moment, seen: Seen, { requestId, attempt, result }: Answer): void {
     holds(seen.answered === null, "answered-once", () => `${requestId} is answered twice`);
-    holds(seen.cancelled !== "client_gone", "answered-once", () => `${requestId} is answered after its client left`);
+    holds(!isLeft(seen), "answered-once", () => `${requestId} is answered after its client left`);
     holds(seen.running === null, "answered-once", () => `${requestId} is answered while it runs`);
     holds(attempt === seen.sends, "answered-once", () => `${requestId}: the answer names attempt ${attempt}`);
     if (!result.ok) return;
@@ -144,7 +144,7 @@ export class LifeChecker implements Checker {
   }
 }
 
-/** Whether the client left and nothing runs on for it. */
-function isLeft(seen: Seen): boolean {
-  return seen.cancelled === "client_gone" && seen.running === null;
+/** Whether nobody is left who could be answered, and nothing runs on. */
+function isLeft({ cancelled, running }: Seen): boolean {
+  return cancelled !== null && cancelled !== "shutting_down" && running === null;
 }

@@ -1,7 +1,7 @@
 import type { BackendId, RequestId } from "../../base/ids.ts";
 import type { Job } from "../../base/job.ts";
 import type { Command, Send } from "../../kernel/command.ts";
-import type { Event } from "../../kernel/event.ts";
+import type { Cancelled, Event } from "../../kernel/event.ts";
 
 /** One request as seen from outside: from its arrival to its receipt. */
 export interface Seen {
@@ -16,8 +16,8 @@ export interface Seen {
   first: boolean;
   committed: boolean;
   answered: "ok" | "error" | null;
-  /** Why nobody waits for it any more: the client left, or the server stopped; the first of the two. */
-  cancelled: "client_gone" | "shutting_down" | null;
+  /** Why nobody waits for it any more: the client left or was too slow, or the server stopped; the first of them. */
+  cancelled: Cancelled["code"] | null;
   appended: boolean;
 }
 
@@ -61,7 +61,7 @@ export class Runs {
     if (!("requestId" in event)) return { nowUs, event, ended: null, subject: null };
     const subject = this.open.get(event.requestId) ?? null;
     const isCurrent = subject !== null && subject.running !== null && subject.running.attempt === event.attempt;
-    const isLeft = event.kind === "cancelled" && event.code === "client_gone" && subject !== null;
+    const isLeft = event.kind === "cancelled" && event.code !== "shutting_down" && subject !== null;
     const runsOn = isLeft && this.drainMsOf(subject) !== null;
     const ends = event.kind === "finished" || event.kind === "failed" || (event.kind === "cancelled" && !runsOn);
     return { nowUs, event, ended: ends && isCurrent ? subject.running : null, subject };

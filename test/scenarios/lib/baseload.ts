@@ -22,7 +22,7 @@ export interface Launch {
 /** Generous: the machine may be busy with other tests. */
 const START_MS = 30_000;
 const END_MS = 30_000;
-const ADDRESS = /http:\/\/127\.0\.0\.1:(\d+)/;
+const ADDRESS = /https?:\/\/127\.0\.0\.1:(\d+)/;
 
 /** A folder that `await using` removes. */
 export class Folder implements Disposable {
