@@ -43,6 +43,20 @@ test("a file put in the place of another is seen, and so is a change between the
   assert.deepEqual(watched.heard, ["new", "newer"]);
 });
 
+test("a neighbour that is written all the time, such as a journal, does not hold a change back", async () => {
+  writeFileSync(join(folder, "f"), "1");
+  using watched = watching("f", "1");
+  watched.watch.start();
+  const noise = setInterval(() => writeFileSync(join(folder, "journal"), "x"), 20);
+  try {
+    writeFileSync(watched.path, "2");
+    await until("the change is told", () => watched.heard.length > 0);
+  } finally {
+    clearInterval(noise);
+  }
+  assert.deepEqual(watched.heard, ["2"]);
+});
+
 test("a file that is away is told of once, and when it is asked for; a folder that is away, at once", async () => {
   writeFileSync(join(folder, "c"), "1");
   using watched = watching("c", "1");

@@ -9,8 +9,8 @@ export interface FileListener {
   readonly trouble: (words: string) => void;
 }
 
-// Editors and tools write a file in several steps; what they leave after this long is what they meant.
-const SETTLE_MS = 250;
+// Editors and tools write a file in several steps; what is the same at two looks this far apart is what they meant.
+const SETTLE_MS = 150;
 
 /**
  * Watches one file for another text. It is the folder that is watched, since many editors put a new file in the old one's
@@ -20,6 +20,8 @@ export class FileWatch {
   readonly #path: string;
   readonly #listener: FileListener;
   #text: string | null;
+  /** What was seen at the last look and not told of yet; null is a file that is away, undefined nothing new. */
+  #seen: string | null | undefined;
   #watcher: FSWatcher | null = null;
   #timer: NodeJS.Timeout | null = null;
 
@@ -48,31 +50,44 @@ export class FileWatch {
     this.#watcher?.close();
     this.#watcher = null;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
   }
 
   /** Reads the file now, and tells of it whether it changed or not. */
   now(): void {
-    this.#read(true);
+    const text = this.#read();
+    this.#tell(typeof text === "string" ? text : null, text);
   }
 
+  /** The folder may hold a journal that grows all the time, so further changes in it do not put the look off. */
   #soon(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#read(false), SETTLE_MS);
+    this.#timer ??= setTimeout(() => this.#look(), SETTLE_MS);
   }
 
-  #read(always: boolean): void {
-    let text: string;
-    try {
-      text = readFileSync(this.#path, "utf8");
-    } catch (error) {
-      // Other files of the folder change too; one that stays away is told of once.
-      if (always || this.#text !== null)
-        this.#listener.trouble(`${this.#path} cannot be read: ${(error as Error).message}`);
-      this.#text = null;
-      return;
+  #look(): void {
+    this.#timer = null;
+    const read = this.#read();
+    const text = typeof read === "string" ? read : null;
+    if (text === this.#text) this.#seen = undefined;
+    else if (text === this.#seen) this.#tell(text, read);
+    else {
+      this.#seen = text;
+      this.#soon();
     }
-    if (text === this.#text && !always) return;
+  }
+
+  #tell(text: string | null, read: string | Error): void {
     this.#text = text;
-    this.#listener.changed(text);
+    this.#seen = undefined;
+    if (typeof read === "string") this.#listener.changed(read);
+    else this.#listener.trouble(`${this.#path} cannot be read: ${read.message}`);
+  }
+
+  #read(): string | Error {
+    try {
+      return readFileSync(this.#path, "utf8");
+    } catch (error) {
+      return error as Error;
+    }
   }
 }

@@ -53,7 +53,9 @@ describe("a configuration file that changes", () => {
     server.rewrite(file(backend("new", 0), backend("more", 1, ", maxConcurrent: 2")));
     await server.reloaded(2);
     assert.match(server.output, /added more; replaced new/);
-    await loading;
+    const { settled } = await loading;
+    assert.equal(settled.size, 160);
+    for (const { outcome } of settled.values()) assert.equal(outcome, "completed");
     assert.deepEqual(await server.end(), { code: 0, signal: null });
     const replayed = await runBaseload(["replay", "--exact", journal, "--json"]);
     assert.equal(replayed.code, 0, replayed.output);
