@@ -23,5 +23,5 @@ VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["/app/node_modules/.bin/node", "-e", "fetch('http://127.0.0.1:8080/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["/app/node_modules/.bin/node", "/app/bin/baseload.mjs"]
+ENTRYPOINT ["/app/node_modules/.bin/node", "--max-semi-space-size=8", "/app/bin/baseload.mjs"]
 CMD ["serve", "/etc/baseload/baseload.yaml", "--data-dir", "/data"]

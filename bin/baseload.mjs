@@ -8,6 +8,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const MAJOR_NEEDED = 26;
+// Node's own limit lets the young generation grow to 48 MB and more, which makes requests no cheaper. V8 takes this at its start
+// alone, so whoever starts this file with Node 26 itself gives it there, as `npm start` and the image do.
+const NODE_FLAGS = ["--max-semi-space-size=8"];
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 // An installed package has built JavaScript, since Node does not strip types under node_modules.
 const source = join(root, "src", "app", "main.ts");
@@ -43,7 +46,7 @@ if (Number(process.versions.node.split(".")[0]) >= MAJOR_NEEDED) {
     console.error("Run `npm ci` without --omit=optional, or install a newer Node.");
     process.exit(1);
   }
-  const child = spawn(node, [main, ...process.argv.slice(2)], {
+  const child = spawn(node, [...NODE_FLAGS, main, ...process.argv.slice(2)], {
     stdio: "inherit",
     env: { ...process.env, BASELOAD_LAUNCHER: String(process.pid) },
   });

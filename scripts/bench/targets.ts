@@ -47,6 +47,9 @@ export async function startTarget(name: TargetName, place: Place): Promise<Targe
   }
 }
 
+// As `npm start` and the image have it.
+const NODE_FLAGS = ["--max-semi-space-size=8"];
+
 /** Receipts with all their figures and the journal are on: a meter that is off is no yardstick. */
 async function startBaseload({ dir, upstreamPort, nodeFlags }: Place): Promise<Target> {
   const port = await freePort();
@@ -66,7 +69,7 @@ async function startBaseload({ dir, upstreamPort, nodeFlags }: Place): Promise<T
   writeFileSync(file, `${lines.join("\n")}\n`);
   const args = [join(ROOT, "bin", "baseload.mjs"), "serve", file, "--port", String(port)];
   const kept = ["--data-dir", join(dir, "data"), "--journal", join(dir, "journal")];
-  const child = start("measured", process.execPath, [...nodeFlags, ...args, ...kept]);
+  const child = start("measured", process.execPath, [...NODE_FLAGS, ...nodeFlags, ...args, ...kept]);
   await answering(`http://127.0.0.1:${port}/healthz`);
   return { name: "baseload", port, headers: {}, child };
 }

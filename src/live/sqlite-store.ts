@@ -8,6 +8,9 @@ import type { FromWorker, LeafRow, ToWorker } from "./sqlite-messages.ts";
 
 // Commits are at least this far apart, so that each takes a group along: an fsync costs the same for one as for hundreds.
 const COMMIT_EVERY_MS = 5;
+// Postings wait for the next receipts to go along with: nobody waits for them, and a crash loses none, since they are made
+// again from the receipts. A commit of their own would cost each request of a quiet hour a second fsync.
+const POST_WITHIN_MS = 100;
 const RETRY_MS = 500;
 
 /**
@@ -21,6 +24,8 @@ export class SqliteStore implements Store {
   #postings: Posting[] = [];
   #inFlight: { readonly leaves: readonly LeafRow[]; readonly postings: readonly Posting[] } | null = null;
   #timer: NodeJS.Timeout | null = null;
+  /** Whether the timer is set for postings alone, so that a receipt may set it forward. */
+  #isLazy = false;
   readonly #reads = new Map<
     number,
     { resolve: (receipt: StoredReceipt | null) => void; reject: (error: Error) => void }
@@ -62,12 +67,13 @@ export class SqliteStore implements Store {
       json: JSON.stringify(receipt),
     };
     this.#leaves.push(row);
+    if (this.#isLazy) this.#unschedule();
     this.#schedule(COMMIT_EVERY_MS);
   }
 
   post(posting: Posting): void {
     this.#postings.push(posting);
-    this.#schedule(COMMIT_EVERY_MS);
+    this.#schedule(POST_WITHIN_MS, true);
   }
 
   /** One process has the store to itself: it is granted everything. */
@@ -88,8 +94,6 @@ export class SqliteStore implements Store {
     if (this.#death !== null) return Promise.resolve(this.#unwritten());
     return new Promise((resolve) => {
       this.#closing = resolve;
-      if (this.#timer !== null) clearTimeout(this.#timer);
-      this.#timer = null;
       this.#commit();
     });
   }
@@ -98,15 +102,20 @@ export class SqliteStore implements Store {
     this.#worker.postMessage(message);
   }
 
-  #schedule(afterMs: number): void {
+  #schedule(afterMs: number, isLazy = false): void {
     if (this.#timer !== null || this.#inFlight !== null) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
-      this.#commit();
-    }, afterMs);
+    this.#isLazy = isLazy;
+    this.#timer = setTimeout(() => this.#commit(), afterMs);
+  }
+
+  #unschedule(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#isLazy = false;
   }
 
   #commit(): void {
+    this.#unschedule();
     if (this.#inFlight !== null) return;
     if (this.#leaves.length === 0 && this.#postings.length === 0) {
       if (this.#closing !== null) void this.#end(0);
@@ -141,7 +150,11 @@ export class SqliteStore implements Store {
       );
     if (group.postings.length > 0) this.#listener.stored(group.postings.map((posting) => posting.requestId));
     if (this.#closing !== null) this.#commit();
-    else if (this.#leaves.length > 0 || this.#postings.length > 0) this.#schedule(COMMIT_EVERY_MS);
+    else if (this.#leaves.length > 0) {
+      // Postings of this very group may have set it for later.
+      if (this.#isLazy) this.#unschedule();
+      this.#schedule(COMMIT_EVERY_MS);
+    } else if (this.#postings.length > 0) this.#schedule(POST_WITHIN_MS, true);
   }
 
   /** The group goes back to the front, in order, to be tried again; a closing store gives up and says how many are lost. */
