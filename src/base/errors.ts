@@ -29,7 +29,7 @@ export const ERRORS = {
     type: invalid,
     retriable: false,
     message: "The body nests objects and arrays too deeply",
-    remedy: "Send JSON of at most 64 levels.",
+    remedy: "Send JSON of at most 256 levels.",
   },
   invalid_request: {
     status: 400,

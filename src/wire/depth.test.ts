@@ -32,7 +32,7 @@ test("of what is no JSON says something, and ends", () => {
   isDeeperThan(Buffer.from(`"${"\\".repeat(1_000_000)}"`), 3);
 });
 
-test("a request of 64 levels is taken and one of 65 refused, before a parser sees a million of them", () => {
+test("a request of 256 levels is taken and one of 257 refused, before a parser sees a million of them", () => {
   const nested = (levels: number): Buffer => {
     const deep = "[".repeat(levels - 1) + "]".repeat(levels - 1);
     return Buffer.from(`{"model":"m","messages":[{"role":"user","content":"Hi"}],"deep":${deep}}`);
@@ -41,5 +41,5 @@ test("a request of 64 levels is taken and one of 65 refused, before a parser see
     const result = parseRequest("chat", body);
     return result.ok ? null : result.code;
   };
-  assert.deepEqual([64, 65, 1_000_000].map(nested).map(codeOf), [null, "json_too_deep", "json_too_deep"]);
+  assert.deepEqual([256, 257, 1_000_000].map(nested).map(codeOf), [null, "json_too_deep", "json_too_deep"]);
 });

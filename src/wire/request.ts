@@ -64,7 +64,7 @@ interface Known {
 }
 
 /** Deeper than any schema of a tool that a model could follow; what comes after us may well recurse. */
-const MAX_DEPTH = 64;
+const MAX_DEPTH = 256;
 
 /** Parses a body for `endpoint`. Unknown members are fine; known ones must have their types. */
 export function parseRequest(endpoint: Endpoint, body: Buffer): ParseResult {
