@@ -162,7 +162,7 @@ async function oneRequestTooMany(): Promise<Seen> {
 
 const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   invalid_json: () => seen(post(server, "/chat/completions", { body: "{" })),
-  json_too_deep: () => seen(post(server, "/chat/completions", { body: "[".repeat(300) })),
+  json_too_deep: () => seen(post(server, "/chat/completions", { body: "[".repeat(1000) })),
   invalid_request: () => asked("ok", { messages: "hi" }),
   unsupported_encoding: () => asked("ok", {}, { "content-encoding": "compress" }),
   invalid_encoding: () => asked("ok", {}, { "content-encoding": "gzip" }),
