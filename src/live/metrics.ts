@@ -109,6 +109,6 @@ function histogram(name: string, help: string, bounds: readonly number[]): Distr
   return new Distributions(`baseload_${name}`, help, bounds);
 }
 
-function observe(histogram: Distributions, where: Where, microseconds: Figure): void {
-  if (microseconds.value !== null) histogram.observe(where, microseconds.value / 1e6);
+function observe(into: Distributions, where: Where, microseconds: Figure): void {
+  if (microseconds.value !== null) into.observe(where, microseconds.value / 1e6);
 }

@@ -114,7 +114,7 @@ describe("an engine with four sequences", () => {
     await Promise.all([client(), client(), client(), client()]);
     // Arithmetic in a batch rounds otherwise than alone, which turns about one text in a hundred at a near tie. The race that
     // CHILD_ENVIRONMENT shuts out turned up to one in four over hundreds of requests; so few as these do not always meet it.
-    assert.ok(alone.filter((text, topic) => text !== together[topic]).length <= 4, "too many texts differ");
+    assert.ok(alone.filter((answer, topic) => answer !== together[topic]).length <= 4, "too many texts differ");
   });
 
   test("reuses what a sequence has computed, and says how much", async () => {
