@@ -28,7 +28,7 @@ export interface Round {
   readonly failed: number;
 }
 
-const OPEN_CONNECTIONS = 64;
+const OPEN_CONNECTIONS = 256;
 const STREAM_CONNECTIONS = 512;
 // Receipts are stored up to a few milliseconds after their answers; their cost belongs to the run.
 const SETTLE_MS = 100;
