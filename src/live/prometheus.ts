@@ -19,12 +19,25 @@ function head(of: { readonly name: string; readonly help: string; readonly type:
   return `# HELP ${of.name} ${of.help}\n# TYPE ${of.name} ${of.type}\n`;
 }
 
+// A child is found by its label values alone, since one metric's label names never change; they are printed at the scrape only,
+// because printing them at every request cost more than deciding it.
+function keyOf(labels: Labels): string {
+  let key = "";
+  for (const name in labels) key += `${labels[name] ?? ""}\n`;
+  return key;
+}
+
+interface Sample {
+  readonly labels: Labels;
+  value: number;
+}
+
 /** A counter or gauge by labels. Owned by a `Metrics`. */
 export class Series implements Metric {
   readonly #name: string;
   readonly #help: string;
   readonly #type: "counter" | "gauge";
-  readonly #children = new Map<string, number>();
+  readonly #children = new Map<string, Sample>();
 
   constructor(type: "counter" | "gauge", name: string, help: string) {
     this.#type = type;
@@ -33,12 +46,14 @@ export class Series implements Metric {
   }
 
   add(labels: Labels, amount = 1): void {
-    const key = printLabels(labels);
-    this.#children.set(key, (this.#children.get(key) ?? 0) + amount);
+    const key = keyOf(labels);
+    const child = this.#children.get(key);
+    if (child === undefined) this.#children.set(key, { labels, value: amount });
+    else child.value += amount;
   }
 
   set(labels: Labels, value: number): void {
-    this.#children.set(printLabels(labels), value);
+    this.#children.set(keyOf(labels), { labels, value });
   }
 
   /** Forgets all children, for a gauge whose labels come and go. */
@@ -48,7 +63,9 @@ export class Series implements Metric {
 
   text(): string {
     let text = head({ name: this.#name, help: this.#help, type: this.#type });
-    for (const [labels, value] of this.#children) text += `${this.#name}${labels} ${value}\n`;
+    for (const { labels, value } of this.#children.values()) {
+      text += `${this.#name}${printLabels(labels)} ${value}\n`;
+    }
     return text;
   }
 }
@@ -74,7 +91,7 @@ export class Distributions implements Metric {
   }
 
   observe(labels: Labels, value: number): void {
-    const key = printLabels(labels);
+    const key = keyOf(labels);
     let child = this.#children.get(key);
     if (child === undefined) {
       child = { labels, counts: Array.from({ length: this.#bounds.length + 1 }, () => 0), sum: 0 };
@@ -88,7 +105,8 @@ export class Distributions implements Metric {
 
   text(): string {
     let text = head({ name: this.#name, help: this.#help, type: "histogram" });
-    for (const [key, child] of this.#children) {
+    for (const child of this.#children.values()) {
+      const key = printLabels(child.labels);
       let total = 0;
       child.counts.forEach((count, bucket) => {
         total += count;
