@@ -87,6 +87,11 @@ describe("a Baseload as a backend of another", () => {
       withinMs: WITHIN_MS,
       orElse: "the engine behind both still works for a client that left",
     });
+    // What comes next kills the inner one and looks at what it kept, so its receipt must be durable first.
+    await until(async () => (await hasSettledCancel(inner)) || undefined, {
+      withinMs: WITHIN_MS,
+      orElse: "the inner one has no settled receipt of the client's leaving",
+    });
   });
 
   it("is missed when it is killed, and found again when it is back", async () => {
@@ -117,6 +122,12 @@ describe("a Baseload as a backend of another", () => {
     assert.equal(status, 200);
   });
 });
+
+/** Whether a cancelled request is counted there, and no receipt waits for the disk. */
+async function hasSettledCancel({ origin }: Baseload): Promise<boolean> {
+  const text = await (await fetch(`${origin}/metrics`)).text();
+  return /outcome="cancelled"[^}]*\} 1$/m.test(text) && /^baseload_unsettled_receipts 0$/m.test(text);
+}
 
 /** What the killed one kept: an answer whole, one streamed, and the client's leaving as a cancellation. */
 function assertInnerReceipts(): void {
