@@ -8,7 +8,7 @@ interface Entry<T> {
 
 /**
  * A min-heap of values by time, equal times in insertion order. Owned by whoever schedules: the simulated world keeps its
- * events in one, the live shell its wakes.
+ * events in one.
  */
 export class TimeHeap<T> {
   readonly #entries: Entry<T>[] = [];

@@ -21,11 +21,11 @@ export function refuse(
 /** What the parser says of bytes that are no request. */
 export type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
 
-/** Answers bytes that never became a request. */
+/** Answers bytes that never became a request; returns the code that it told, or null when nothing could be told. */
 export function refuseBytes(
   error: ParserError,
   on: { readonly socket: Socket; readonly answer: ServerResponse | null },
-): void {
+): ErrorCode | null {
   const { socket, answer } = on;
   // Bytes put into the middle of an answer that has begun would be taken for a part of it.
   const isInside = answer !== null && answer.headersSent && !answer.writableFinished;
@@ -33,11 +33,13 @@ export function refuseBytes(
   const isHttp = error.code?.startsWith("HPE_") === true || error.code === "ERR_HTTP_REQUEST_TIMEOUT";
   if (!isHttp || !socket.writable || isInside) {
     socket.destroy();
-    return;
+    return null;
   }
-  socket.write(refusalBytes(codeOfParser(error)));
+  const code = codeOfParser(error);
+  socket.write(refusalBytes(code));
   // Ending our side alone would leave the connection to a client that never ends its own.
   socket.destroySoon();
+  return code;
 }
 
 /** An error as a whole HTTP answer after which the connection closes, for where there is no request to answer. */

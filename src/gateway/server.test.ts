@@ -323,6 +323,17 @@ describe("receipts", () => {
   });
 });
 
+describe("readiness with keys", () => {
+  test("tells warnings to whoever has one, and only how it stands to everybody else", async () => {
+    const { desk, call } = await begin({ keys: KEYS });
+    desk.warnings = ["baseload.yaml:3: a secret path"];
+    const stranger = (await (await call("/readyz")).json()) as { status: string; warnings: string[] };
+    assert.deepEqual([stranger.status, stranger.warnings], ["ready", []]);
+    const known = await call("/readyz", { headers: { authorization: "Bearer key-acme" } });
+    assert.deepEqual(((await known.json()) as { warnings: string[] }).warnings, desk.warnings);
+  });
+});
+
 describe("/metrics", () => {
   test("are text for whoever may call, and refusals at the door are counted", async () => {
     const { desk, call } = await begin({ keys: KEYS });
@@ -331,6 +342,8 @@ describe("/metrics", () => {
     assert.match(response.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
     assert.equal((await call("/metrics")).status, 401);
     await call("/v1/completions", { method: "POST", headers: { authorization: "Bearer key-acme" }, body: "{" });
-    assert.deepEqual(desk.refusals, ["missing_key", "invalid_json"]);
+    await call("/nothing");
+    await call("/v1/completions");
+    assert.deepEqual(desk.refusals, ["missing_key", "invalid_json", "route_not_found", "method_not_allowed"]);
   });
 });

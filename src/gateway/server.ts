@@ -86,7 +86,8 @@ export class Gateway {
     this.#server.maxHeadersCount = MAX_HEADERS + 1;
     this.#server.on("request", (req, res) => this.#begin(req, res));
     this.#server.on("clientError", (error: ParserError, socket) => {
-      refuseBytes(error, { socket: socket as Socket, answer: this.#answers.get(socket) ?? null });
+      const code = refuseBytes(error, { socket: socket as Socket, answer: this.#answers.get(socket) ?? null });
+      if (code !== null) desk.refused(code);
     });
     this.#guardConnections();
   }
@@ -115,7 +116,7 @@ export class Gateway {
     });
     const forwarded = req.headers["x-forwarded-for"];
     if (forwarded !== undefined && !this.#enterForwarded(req, res)) {
-      return refuse(req, res, { code: "too_many_connections", retryAfterMs: RETRY_MS });
+      return this.#refuse(req, res, { code: "too_many_connections", retryAfterMs: RETRY_MS });
     }
     answering(res, () => this.#route(req, res));
   }
@@ -182,14 +183,16 @@ export class Gateway {
   #route(req: IncomingMessage, res: ServerResponse): void {
     res.sendDate = false;
     if (this.#desk.stopping) res.shouldKeepAlive = false;
-    if (req.headers.host === undefined && req.httpVersion === "1.1") return refuse(req, res, { code: "bad_http" });
+    if (req.headers.host === undefined && req.httpVersion === "1.1")
+      return this.#refuse(req, res, { code: "bad_http" });
     const url = req.url ?? "/";
-    if (url.length > MAX_URL_BYTES) return refuse(req, res, { code: "url_too_long" });
-    if (req.rawHeaders.length > 2 * MAX_HEADERS) return refuse(req, res, { code: "headers_too_large" });
+    if (url.length > MAX_URL_BYTES) return this.#refuse(req, res, { code: "url_too_long" });
+    if (req.rawHeaders.length > 2 * MAX_HEADERS) return this.#refuse(req, res, { code: "headers_too_large" });
     const path = pathOf(url);
     const endpoint = COMPLETIONS[path];
     if (endpoint !== undefined) {
-      if (req.method !== "POST") return refuse(req, res, { code: "method_not_allowed", headers: ["allow", "POST"] });
+      if (req.method !== "POST")
+        return this.#refuse(req, res, { code: "method_not_allowed", headers: ["allow", "POST"] });
       return this.#complete(req, res, endpoint);
     }
     const operation = operationOf(path);
@@ -201,10 +204,10 @@ export class Gateway {
     const isRead = operation.verb === null;
     const allowed = isRead ? req.method === "GET" || req.method === "HEAD" : req.method === "POST";
     if (!allowed)
-      return refuse(req, res, { code: "method_not_allowed", headers: ["allow", isRead ? "GET, HEAD" : "POST"] });
+      return this.#refuse(req, res, { code: "method_not_allowed", headers: ["allow", isRead ? "GET, HEAD" : "POST"] });
     const holder = this.#identify(req, res);
     if (holder === null) return;
-    if (holder.admin !== true) return refuse(req, res, { code: "not_admin" });
+    if (holder.admin !== true) return this.#refuse(req, res, { code: "not_admin" });
     this.#operator.take(req, res, operation);
   }
 
@@ -212,7 +215,7 @@ export class Gateway {
     const holder = this.#identify(req, res);
     if (holder === null) return;
     if (this.#completing >= this.#options.maxOpenRequests)
-      return refuse(req, res, { code: "too_many_requests", retryAfterMs: RETRY_MS });
+      return this.#refuse(req, res, { code: "too_many_requests", retryAfterMs: RETRY_MS });
     this.#completing += 1;
     res.on("close", () => {
       this.#completing -= 1;
@@ -228,11 +231,11 @@ export class Gateway {
       path === "/v1/models" ||
       path.startsWith("/v1/models/") ||
       path.startsWith(RECEIPTS);
-    if (!known) return refuse(req, res, { code: "route_not_found" });
+    if (!known) return this.#refuse(req, res, { code: "route_not_found" });
     if (req.method !== "GET" && req.method !== "HEAD")
-      return refuse(req, res, { code: "method_not_allowed", headers: ["allow", "GET, HEAD"] });
+      return this.#refuse(req, res, { code: "method_not_allowed", headers: ["allow", "GET, HEAD"] });
     if (path === "/healthz") return sendJson(res, 200, { value: { status: "ok", version: this.#options.version } });
-    if (path === "/readyz") return this.#ready(res);
+    if (path === "/readyz") return this.#ready(req, res);
     const holder = this.#identify(req, res);
     if (holder === null) return;
     if (path === "/metrics") sendText(res, this.#desk.metrics());
@@ -243,12 +246,17 @@ export class Gateway {
   #identify(req: IncomingMessage, res: ServerResponse): KeyHolder | null {
     const holder = identify(req, this.#options.keys);
     if (typeof holder !== "string") return holder;
-    this.#desk.refused(holder);
-    refuse(req, res, { code: holder, headers: holder.endsWith("_key") ? ["www-authenticate", "Bearer"] : [] });
+    this.#refuse(req, res, { code: holder, headers: holder.endsWith("_key") ? ["www-authenticate", "Bearer"] : [] });
     return null;
   }
 
-  #ready(res: ServerResponse): void {
+  /** Every refusal before the door passes here, so that each is counted. */
+  #refuse(req: IncomingMessage, res: ServerResponse, of: Parameters<typeof refuse>[2]): void {
+    this.#desk.refused(of.code);
+    refuse(req, res, of);
+  }
+
+  #ready(req: IncomingMessage, res: ServerResponse): void {
     const trouble: string[] = [];
     if (this.#desk.stopping) trouble.push("the server is stopping");
     const { storeTrouble } = this.#desk;
@@ -257,8 +265,10 @@ export class Gateway {
     const up = backends.filter((backend) => backend.state === "up" || backend.state === "cooling");
     if (up.length === 0) trouble.push("no backend is up");
     else if (up.every((backend) => backend.cordoned)) trouble.push("every backend that is up is cordoned");
-    const { warnings } = this.#desk;
-    const value = { status: trouble.length === 0 ? "ready" : "not_ready", trouble, warnings };
+    // Warnings quote the configuration, which is not for everybody who can reach the port.
+    const mayKnow = typeof identify(req, this.#options.keys) !== "string";
+    const status = trouble.length === 0 ? "ready" : "not_ready";
+    const value = { status, trouble, warnings: mayKnow ? this.#desk.warnings : [] };
     sendJson(res, trouble.length === 0 ? 200 : 503, { value });
   }
 
