@@ -33,7 +33,7 @@ export function blamesBackend(failure: Failure): boolean {
 
 /** Whether the client should see the upstream's own status and words. */
 export function relays(failure: Failure): boolean {
-  return failure.code === "upstream_error" && failure.status !== null;
+  return failure.code === "upstream_error" && failure.status !== null && failure.status >= 400;
 }
 
 /** Length of the cool-down after `failures` failures in a row, in milliseconds; an upstream's own wish wins, within the bound. */

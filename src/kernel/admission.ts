@@ -3,6 +3,7 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { Exclusion, ExclusionReason, Offer } from "../base/offer.ts";
 import { joinBusy } from "../cost/busy-meter.ts";
 import { choose } from "../dispatch/choose.ts";
+import { relays } from "../dispatch/retry.ts";
 import { forbids, upstreamModelOf } from "../policy/eligible.ts";
 import type { Command } from "./command.ts";
 import type { Watch } from "./config.ts";
@@ -113,7 +114,7 @@ export function place(
   const failure = request.lastFailure;
   if (failure !== null) {
     // Every backend that may serve it was tried: the last failure is the answer.
-    refuse(state, request, { ...io, code: failure.code as ErrorCode, detail: null });
+    refuse(state, request, { ...io, code: failure.code, detail: null });
     return;
   }
   refuse(state, request, { ...io, code: codeOfNone(choice.excluded), detail: request.job.model });
@@ -227,7 +228,7 @@ export function refuse(
 ): void {
   const failure = request.lastFailure;
   const fromUpstream = failure !== null && failure.code === io.code;
-  const relay = fromUpstream && io.code === "upstream_error";
+  const relay = fromUpstream && relays(failure);
   const waits = io.code === "queue_full" || io.code === "queue_timeout" || io.code === "storage_unavailable";
   io.out.push({
     kind: "answer",

@@ -1,3 +1,4 @@
+import type { ErrorCode } from "../base/errors.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
 import type { Job } from "../base/job.ts";
 import type { Exclusion } from "../base/offer.ts";
@@ -63,7 +64,11 @@ export interface OpenRequest {
   isCarbonWhole: boolean;
   /** Deadline in the queue, or null when none was set. */
   queueDeadlineUs: number | null;
-  lastFailure: { readonly code: string; readonly status: number | null; readonly retryAfterMs: number | null } | null;
+  lastFailure: {
+    readonly code: ErrorCode;
+    readonly status: number | null;
+    readonly retryAfterMs: number | null;
+  } | null;
 }
 
 /** All that the kernel knows. Owned by `Kernel`. */
