@@ -89,13 +89,14 @@ function headText(response: Response): string {
 }
 
 function connectDoors(exchange: Exchange, engine: OpenAiEngine): void {
-  const { job, body, clientRequestId } = exchange;
+  const { job, body, clientRequestId, headers } = exchange;
   const { requestId, endpoint, stream, wantsUsage } = job;
   const edits = { model: null, forceUsage: stream && !wantsUsage };
   engine.send(
-    { requestId, endpoint, stream, wantsUsage, attempt: 1, body, edits, watch: PATIENT, clientRequestId },
+    { requestId, endpoint, stream, wantsUsage, attempt: 1, body, edits, watch: PATIENT, clientRequestId, headers },
     {
       bytes: (chunk) => exchange.write(chunk),
+      dropped: (members) => exchange.dropped(members),
       first: () => exchange.commit(),
       progress: () => {},
       finished: () => {
