@@ -1,7 +1,11 @@
 import type { Endpoint } from "../base/job.ts";
 import type { SendOrder } from "../ports/engine.ts";
 import { editMembers, FORCE_USAGE, type MemberEdit } from "../wire/edit.ts";
+import { PassedReading } from "../wire/form/readings.ts";
 import { OpenAiReading } from "../wire/openai-reading.ts";
+import type { AnswerReading } from "../wire/reading.ts";
+import { type Conversation, isConversation, SHAPES, targetOf } from "../wire/shapes.ts";
+import { convert, type OnLoss } from "./convert.ts";
 import type { Dialect, Inexpressible, UpstreamRequest } from "./dialect.ts";
 import { SSE_FRAMING } from "./framing.ts";
 import { HttpEngine, type UpstreamOptions } from "./http-engine.ts";
@@ -10,16 +14,29 @@ import { HttpEngine, type UpstreamOptions } from "./http-engine.ts";
 export interface OpenAiOptions extends UpstreamOptions {
   /** The upstream's key, or null. Sent as a bearer token; printed nowhere. */
   readonly key: string | null;
+  /** The endpoints that the server has itself; conversations of other shapes are converted. */
+  readonly speaks: readonly Endpoint[];
+  readonly onLoss: OnLoss;
 }
 
-const PATHS: Readonly<Record<Endpoint, string>> = { chat: "/chat/completions", completions: "/completions" };
+const PATHS: Readonly<Record<Endpoint, string>> = {
+  chat: "/chat/completions",
+  completions: "/completions",
+  responses: "/responses",
+};
 
-/** OpenAI's API, which most engines speak: what the client sent passes as it is, but for the edits that were ordered. */
+/**
+ * OpenAI's API, which most engines speak. What the client sent passes as it is, but for the edits that were ordered, where the
+ * server has the endpoint that was called; other conversations are converted.
+ */
 class OpenAiDialect implements Dialect {
   readonly probePath = "/models";
   readonly #auth: readonly string[];
+  readonly #options: OpenAiOptions;
 
-  constructor(key: string | null) {
+  constructor(options: OpenAiOptions) {
+    const { key } = options;
+    this.#options = options;
     this.#auth = key === null ? [] : ["authorization", `Bearer ${key}`];
   }
 
@@ -28,14 +45,31 @@ class OpenAiDialect implements Dialect {
   }
 
   request(order: SendOrder): UpstreamRequest | Inexpressible {
-    return {
-      path: PATHS[order.endpoint],
-      headers: this.#auth,
-      body: bodyOf(order),
-      reading: new OpenAiReading(order.wantsUsage),
-      framing: SSE_FRAMING,
-      dropped: [],
-    };
+    const { speaks } = this.#options;
+    const target = targetOf(speaks);
+    if (!speaks.includes(order.endpoint) && isConversation(order.endpoint) && target !== null) {
+      return this.#converted(order, target);
+    }
+    const passed = Object.entries(order.headers).filter(([name]) => name.startsWith("openai-"));
+    const headers = passed.length === 0 ? this.#auth : [...this.#auth, ...passed.flat()];
+    const path = PATHS[order.endpoint];
+    return { path, headers, body: bodyOf(order), reading: readingOf(order), framing: SSE_FRAMING, dropped: [] };
+  }
+
+  #converted(order: SendOrder, target: Conversation): UpstreamRequest | Inexpressible {
+    const client = SHAPES[order.endpoint as Conversation];
+    const converted = convert(order, { client, backend: SHAPES[target], onLoss: this.#options.onLoss });
+    if ("kind" in converted) return converted;
+    const { reading, dropped } = converted;
+    const body = Buffer.from(JSON.stringify(this.#named(converted.body)));
+    return { path: PATHS[target], headers: this.#auth, body, reading, framing: SSE_FRAMING, dropped };
+  }
+
+  /** OpenAI's own servers want the limit on output by its newer name; most engines know the older one alone. */
+  #named(body: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    const { max_tokens: limit, ...rest } = body;
+    if (limit === undefined || !OPENAI_HOSTS.test(new URL(this.#options.url).hostname)) return body;
+    return { ...rest, max_completion_tokens: limit };
   }
 
   modelNames(body: unknown): readonly string[] {
@@ -51,14 +85,21 @@ class OpenAiDialect implements Dialect {
 /** Any OpenAI-compatible server by URL. */
 export class OpenAiEngine extends HttpEngine {
   constructor(options: OpenAiOptions) {
-    super(new OpenAiDialect(options.key), options);
+    super(new OpenAiDialect(options), options);
   }
+}
+
+const OPENAI_HOSTS = /(^|\.)openai\.(azure\.)?com$/;
+
+/** How an answer is read that passes to a client of the same shape. */
+function readingOf({ endpoint, wantsUsage }: SendOrder): AnswerReading {
+  return endpoint === "responses" ? new PassedReading(SHAPES.responses) : new OpenAiReading(wantsUsage);
 }
 
 function bodyOf(order: SendOrder): Buffer {
   const edits: MemberEdit[] = [];
   const { model } = order.edits;
   if (model !== null) edits.push({ name: "model", json: () => JSON.stringify(model) });
-  if (order.edits.forceUsage) edits.push(FORCE_USAGE);
+  if (order.edits.forceUsage && order.endpoint !== "responses") edits.push(FORCE_USAGE);
   return edits.length === 0 ? order.body : editMembers(order.body, edits);
 }

@@ -35,6 +35,7 @@ export interface GatewayOptions extends DoorOptions {
 const COMPLETIONS: Readonly<Record<string, Endpoint>> = {
   "/v1/chat/completions": "chat",
   "/v1/completions": "completions",
+  "/v1/responses": "responses",
 };
 
 const RECEIPTS = "/api/receipts/";

@@ -19,7 +19,20 @@ export const OPENAI_ERRORS: ClientErrors = {
   streamEnd: (code, more) => `data: ${JSON.stringify(errorEnvelope(code, more))}\n\n`,
 };
 
-const BY_ENDPOINT: Readonly<Record<Endpoint, ClientErrors>> = { chat: OPENAI_ERRORS, completions: OPENAI_ERRORS };
+/** Those of OpenAI's responses: as all of OpenAI's, but for the event in a stream. */
+const RESPONSES_ERRORS: ClientErrors = {
+  ...OPENAI_ERRORS,
+  streamEnd: (code, more) => {
+    const { message, param } = errorEnvelope(code, more).error;
+    return `event: error\ndata: ${JSON.stringify({ type: "error", code, message, param })}\n\n`;
+  },
+};
+
+const BY_ENDPOINT: Readonly<Record<Endpoint, ClientErrors>> = {
+  chat: OPENAI_ERRORS,
+  completions: OPENAI_ERRORS,
+  responses: RESPONSES_ERRORS,
+};
 
 /** How an endpoint's clients are told of errors. */
 export function clientErrors(endpoint: Endpoint): ClientErrors {
