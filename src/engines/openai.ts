@@ -1,6 +1,7 @@
 import type { Endpoint } from "../base/job.ts";
 import type { SendOrder } from "../ports/engine.ts";
 import { editMembers, FORCE_USAGE, type MemberEdit } from "../wire/edit.ts";
+import { EmbeddingsReading } from "../wire/embeddings-reading.ts";
 import { PassedReading } from "../wire/form/readings.ts";
 import { OpenAiReading } from "../wire/openai-reading.ts";
 import type { AnswerReading } from "../wire/reading.ts";
@@ -23,6 +24,7 @@ const PATHS: Readonly<Record<Endpoint, string>> = {
   chat: "/chat/completions",
   completions: "/completions",
   responses: "/responses",
+  embeddings: "/embeddings",
 };
 
 /**
@@ -93,6 +95,7 @@ const OPENAI_HOSTS = /(^|\.)openai\.(azure\.)?com$/;
 
 /** How an answer is read that passes to a client of the same shape. */
 function readingOf({ endpoint, wantsUsage }: SendOrder): AnswerReading {
+  if (endpoint === "embeddings") return new EmbeddingsReading();
   return endpoint === "responses" ? new PassedReading(SHAPES.responses) : new OpenAiReading(wantsUsage);
 }
 

@@ -36,6 +36,7 @@ const COMPLETIONS: Readonly<Record<string, Endpoint>> = {
   "/v1/chat/completions": "chat",
   "/v1/completions": "completions",
   "/v1/responses": "responses",
+  "/v1/embeddings": "embeddings",
 };
 
 const RECEIPTS = "/api/receipts/";

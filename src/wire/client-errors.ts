@@ -32,6 +32,7 @@ const BY_ENDPOINT: Readonly<Record<Endpoint, ClientErrors>> = {
   chat: OPENAI_ERRORS,
   completions: OPENAI_ERRORS,
   responses: RESPONSES_ERRORS,
+  embeddings: OPENAI_ERRORS,
 };
 
 /** How an endpoint's clients are told of errors. */

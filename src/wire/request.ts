@@ -54,17 +54,21 @@ const responses = Compile(
   }),
 );
 
+const textOrTokens = Type.Union([
+  Type.String(),
+  Type.Array(Type.Union([Type.String(), Type.Number(), Type.Array(Type.Number())])),
+]);
+
+const embeddings = Compile(Type.Object({ model: common.model, user: common.user, input: textOrTokens }));
+
 const completions = Compile(
   Type.Object({
     ...common,
-    prompt: Type.Union([
-      Type.String(),
-      Type.Array(Type.Union([Type.String(), Type.Number(), Type.Array(Type.Number())])),
-    ]),
+    prompt: textOrTokens,
   }),
 );
 
-const SCHEMAS = { chat, completions, responses } as const;
+const SCHEMAS = { chat, completions, responses, embeddings } as const;
 
 interface Known {
   readonly model: string;
@@ -99,7 +103,8 @@ export function parseRequest(endpoint: Endpoint, body: Buffer): ParseResult {
     ok: true,
     request: {
       model: known.model,
-      stream: known.stream === true,
+      // Embeddings have nothing to stream.
+      stream: endpoint !== "embeddings" && known.stream === true,
       // A response always says what it used.
       wantsUsage: endpoint === "responses" || known.stream_options?.include_usage === true,
       maxOutputTokens: known.max_completion_tokens ?? known.max_output_tokens ?? known.max_tokens ?? null,
@@ -171,7 +176,12 @@ function walkPrompt(value: unknown, into: string[] | null): number {
   add(body.instructions);
   if (typeof body.input === "string") add(body.input);
   const turns = Array.isArray(body.messages) ? body.messages : Array.isArray(body.input) ? body.input : [];
-  for (const turn of turns as readonly Turn[]) {
+  for (const turn of turns as readonly (Turn | string | number)[]) {
+    // Embeddings take texts, or tokens, which have no text.
+    if (typeof turn !== "object") {
+      add(turn);
+      continue;
+    }
     for (const said of [turn.content, turn.output]) {
       if (typeof said === "string") add(said);
       else if (Array.isArray(said)) for (const part of said) add((part as { readonly text?: unknown } | null)?.text);

@@ -4,7 +4,7 @@ import { OPENAI_CHAT } from "./openai-chat/shape.ts";
 import { OPENAI_RESPONSES } from "./responses/shape.ts";
 
 /** Endpoints whose requests are conversations, which one API's can be turned into another's. */
-export type Conversation = Exclude<Endpoint, "completions">;
+export type Conversation = Exclude<Endpoint, "completions" | "embeddings">;
 
 /** The shapes of conversations, by the endpoint that has them. */
 export const SHAPES: Readonly<Record<Conversation, ClientShape & BackendShape>> = {

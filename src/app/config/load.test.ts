@@ -64,7 +64,7 @@ test("without a file there is one embedded backend with the tiny model, on loopb
       id: "embedded",
       site: "local",
       models: { "baseload-tiny": "baseload-tiny" },
-      endpoints: ["chat", "completions", "responses"],
+      endpoints: ["chat", "completions", "embeddings", "responses"],
       maxConcurrent: 4,
       contextTokens: null,
       watts: null,
@@ -110,7 +110,7 @@ test("an openai backend: slash removed, key from the environment, models discove
       key: { env: "UPSTREAM_KEY" },
       headers: { "x-team": "search" },
       discoverModels: true,
-      speaks: ["chat", "completions"],
+      speaks: ["chat", "completions", "embeddings"],
       onLoss: "refuse",
     },
   ]);

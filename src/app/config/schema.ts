@@ -129,11 +129,11 @@ const common = {
     .optional()
     .describe("The site it stands at, one of `sites`. May be left out when there is only one."),
   endpoints: z
-    .array(z.enum(["chat", "completions", "responses"]))
+    .array(z.enum(["chat", "completions", "responses", "embeddings"]))
     .min(1)
-    .default(["chat", "completions"])
+    .default(["chat", "completions", "embeddings"])
     .describe(
-      "What it has itself: chat is /v1/chat/completions, completions /v1/completions, responses /v1/responses. Conversations of another shape than it has are converted.",
+      "What it has itself: chat is /v1/chat/completions, completions /v1/completions, responses /v1/responses, embeddings /v1/embeddings. Conversations of another shape than it has are converted.",
     ),
   onLoss: z
     .enum(["refuse", "drop"])
