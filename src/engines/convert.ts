@@ -2,6 +2,7 @@ import type { SendOrder } from "../ports/engine.ts";
 import { ConvertedReading } from "../wire/form/readings.ts";
 import { type BackendShape, type ClientShape, isUnreadable, type Loss } from "../wire/form/shape.ts";
 import type { AnswerReading } from "../wire/reading.ts";
+import { CLIENT_SHAPES } from "./client-shapes.ts";
 import type { Inexpressible } from "./dialect.ts";
 
 /** What happens to members of a request that a backend's API has no word for and that change what is meant. */
@@ -9,6 +10,8 @@ export type OnLoss = "refuse" | "drop";
 
 /** A request in the backend's shape, and the reading that turns its answer into the client's. */
 export interface Converted {
+  /** The model's name at the backend. */
+  readonly model: string;
   readonly body: Readonly<Record<string, unknown>>;
   readonly reading: AnswerReading;
   readonly dropped: readonly string[];
@@ -25,7 +28,8 @@ export function convert(
   if (isUnreadable(request)) {
     return { kind: "inexpressible", code: "invalid_request", detail: `\`${request.param}\` ${request.detail}` };
   }
-  const { body, losses } = backend.printRequest({ ...request, model: order.edits.model ?? request.model });
+  const model = order.edits.model ?? request.model;
+  const { body, losses } = backend.printRequest({ ...request, model });
   const grave = losses.filter((loss) => !loss.isHint);
   if (onLoss === "refuse" && grave.length > 0) {
     return { kind: "inexpressible", code: "not_expressible", detail: grave.map(wordsOf).join("; ") };
@@ -37,7 +41,15 @@ export function convert(
     createdSeconds: Math.floor(Date.now() / 1000),
     wantsUsage: order.wantsUsage,
   });
-  return { body, reading, dropped: losses.map(({ path }) => path) };
+  return { model, body, reading, dropped: losses.map(({ path }) => path) };
+}
+
+/** Converts a client's request, of whatever shape, for a backend that has one shape of its own. */
+export function convertFor(order: SendOrder, backend: BackendShape, onLoss: OnLoss): Converted | Inexpressible {
+  const client = CLIENT_SHAPES[order.endpoint];
+  if (client !== undefined) return convert(order, { client, backend, onLoss });
+  const detail = `the endpoint ${order.endpoint} (this backend's API has nothing like it)`;
+  return { kind: "inexpressible", code: "not_expressible", detail };
 }
 
 function wordsOf({ path, why }: Loss): string {
