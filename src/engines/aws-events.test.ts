@@ -46,7 +46,11 @@ test("an error message is an exception in its words", () => {
 test("headers of every type are passed over", () => {
   // A name of one letter, the type, then as many bytes as the type has: true, byte, short, int, long, bytes, time and UUID.
   const values = [[0], [2, 1], [3, 1, 2], [4, 1, 2, 3, 4], [5, ...Array<number>(8).fill(9)]];
-  const more = [[6, 0, 2, 7, 7], [8, ...Array<number>(8).fill(9)], [9, ...Array<number>(16).fill(9)]];
+  const more = [
+    [6, 0, 2, 7, 7],
+    [8, ...Array<number>(8).fill(9)],
+    [9, ...Array<number>(16).fill(9)],
+  ];
   const odd = Buffer.from([...values, ...more].flatMap((value, index) => [1, 97 + index, ...value]));
   const plain = awsEvent("messageStop", {});
   const message = Buffer.concat([plain.subarray(0, 12), odd, plain.subarray(12)]);

@@ -187,33 +187,37 @@ export class HttpAttempt implements Dispatcher.DispatchHandler, EngineCall {
   }
 
   /**
-   * Relays the run's events but those that the reading hides or prints anew; as one piece where all pass. Returns whether the
-   * client wants more. The sink may abort from inside any of its calls, so after each it is asked whether this is over.
+   * Relays the run's events but those that the reading hides or prints anew, as one piece. Returns whether the client wants
+   * more. The sink may abort from inside any of its calls, so after each it is asked whether this is over.
    */
   #takeRun({ run, ends }: SseRun): boolean {
+    const pieces: Buffer[] = [];
     let start = 0;
     let unsent = 0;
-    let wantsMore = true;
     for (const end of ends) {
       const verdict = this.#verdictOf(run, start, end);
       if (this.isOver) return true;
       if (verdict !== "relay") {
-        if (unsent < start) wantsMore = this.#sink.bytes(run.subarray(unsent, start)) && wantsMore;
-        if (this.isOver) return true;
+        if (unsent < start) pieces.push(run.subarray(unsent, start));
         unsent = end;
         if (typeof verdict === "object") {
           if (verdict.kind !== "printed") {
-            this.#conclude(verdict, run.subarray(start, end));
+            this.#send(pieces);
+            if (!this.isOver) this.#conclude(verdict, run.subarray(start, end));
             return true;
           }
-          wantsMore = this.#sink.bytes(verdict.bytes) && wantsMore;
-          if (this.isOver) return true;
+          pieces.push(verdict.bytes);
         }
       }
       start = end;
     }
-    if (unsent < start) wantsMore = this.#sink.bytes(run.subarray(unsent, start)) && wantsMore;
-    return wantsMore;
+    if (unsent < start) pieces.push(run.subarray(unsent, start));
+    return this.#send(pieces);
+  }
+
+  #send(pieces: readonly Buffer[]): boolean {
+    if (pieces.length === 0) return true;
+    return this.#sink.bytes(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces));
   }
 
   #verdictOf(run: Buffer, start: number, end: number): Verdict {

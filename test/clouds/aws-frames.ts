@@ -5,7 +5,12 @@ export function awsMessage(headers: Readonly<Record<string, string>>, payload: s
   const head = Buffer.concat(
     Object.entries(headers).map(([name, value]) => {
       const [bytes, of] = [Buffer.from(value), Buffer.from(name)];
-      return Buffer.concat([Buffer.from([of.length]), of, Buffer.from([7, bytes.length >> 8, bytes.length & 255]), bytes]);
+      return Buffer.concat([
+        Buffer.from([of.length]),
+        of,
+        Buffer.from([7, bytes.length >> 8, bytes.length & 255]),
+        bytes,
+      ]);
     }),
   );
   const body = Buffer.from(payload);
