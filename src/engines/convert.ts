@@ -2,7 +2,7 @@ import type { SendOrder } from "../ports/engine.ts";
 import { ConvertedReading } from "../wire/form/readings.ts";
 import { type BackendShape, type ClientShape, isUnreadable, type Loss } from "../wire/form/shape.ts";
 import type { AnswerReading } from "../wire/reading.ts";
-import { CLIENT_SHAPES } from "./client-shapes.ts";
+import { isConversation, SHAPES } from "../wire/shapes.ts";
 import type { Inexpressible } from "./dialect.ts";
 
 /** What happens to members of a request that a backend's API has no word for and that change what is meant. */
@@ -46,8 +46,7 @@ export function convert(
 
 /** Converts a client's request, of whatever shape, for a backend that has one shape of its own. */
 export function convertFor(order: SendOrder, backend: BackendShape, onLoss: OnLoss): Converted | Inexpressible {
-  const client = CLIENT_SHAPES[order.endpoint];
-  if (client !== undefined) return convert(order, { client, backend, onLoss });
+  if (isConversation(order.endpoint)) return convert(order, { client: SHAPES[order.endpoint], backend, onLoss });
   const detail = `the endpoint ${order.endpoint} (this backend's API has nothing like it)`;
   return { kind: "inexpressible", code: "not_expressible", detail };
 }

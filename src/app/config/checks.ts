@@ -1,3 +1,4 @@
+import { credentialFindings } from "./cloud-checks.ts";
 import { NAME_PATTERN, NAME_REMEDY } from "./names.ts";
 import { shown } from "./problems.ts";
 import type { Finding, Path } from "./problems.ts";
@@ -42,7 +43,7 @@ function backendFindings(raw: unknown): Finding[] {
   }
   for (const [name, backend] of entriesOf(backends)) {
     if (!isRecord(backend)) continue;
-    findings.push(...placeFindings(name, backend));
+    findings.push(...placeFindings(name, backend), ...credentialFindings(name, backend));
     const site = fieldOf(backend, "site");
     if (site === undefined && sites.length > 1) {
       findings.push(finding(["backends", name], "site is missing", `write site: with one of ${list(sites)}`));

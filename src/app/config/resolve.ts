@@ -1,9 +1,11 @@
 import { basename, dirname, resolve } from "node:path";
 import type { BackendConfig, ClassConfig, Price, SiteConfig } from "../../kernel/config.ts";
 import { present } from "../../base/assert.ts";
-import { servedBy } from "../../wire/shapes.ts";
+import { CONVERSATIONS, servedBy } from "../../wire/shapes.ts";
 import { BUILT_IN_CLASSES, DEFAULT_SITE, siteNames } from "./checks.ts";
+import { type CloudBackend, cloudEngine, isCloud } from "./resolve-cloud.ts";
 import type { ParsedBackend, ParsedConfig } from "./schema.ts";
+import { lowerCased, secretSource } from "./sources.ts";
 import type {
   AppConfig,
   DiscoveredConfig,
@@ -11,13 +13,17 @@ import type {
   EngineConfig,
   KeyConfig,
   OpenAiEngineConfig,
-  SecretSource,
   TenantConfig,
   TlsConfig,
 } from "./types.ts";
 
 type EmbeddedBackend = Extract<ParsedBackend, { engine: "embedded" }>;
-type OpenAiBackend = Exclude<ParsedBackend, EmbeddedBackend>;
+type OpenAiBackend = Exclude<ParsedBackend, EmbeddedBackend | CloudBackend>;
+
+/** Whether a backend's members are found while it runs. */
+function isDiscovered(backend: ParsedBackend): backend is OpenAiBackend {
+  return "discover" in backend && backend.discover !== undefined;
+}
 
 /** Name of the model that the embedded engine has without a file. */
 const TINY_MODEL = "baseload-tiny";
@@ -27,7 +33,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
   const { server, storage } = parsed;
   const from = dirname(resolve(file));
   const all = Object.entries(parsed.backends);
-  const backends = all.filter(([, backend]) => backend.engine === "embedded" || backend.discover === undefined);
+  const backends = all.filter(([, backend]) => !isDiscovered(backend));
   return {
     kernel: {
       version: 1,
@@ -103,7 +109,7 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
     site: present(backend.site ?? sites[0], "a site always exists"),
     models:
       backend.engine === "embedded" ? { [embeddedName(backend)]: embeddedName(backend) } : modelMap(backend.models),
-    endpoints: servedBy(backend.endpoints),
+    endpoints: isCloud(backend) ? CONVERSATIONS : servedBy(backend.endpoints),
     maxConcurrent: backend.maxConcurrent ?? sequences,
     contextTokens: backend.contextTokens ?? null,
     watts: backend.watts ?? null,
@@ -118,7 +124,7 @@ function resolveDiscovered(
   backend: ParsedBackend,
   of: { readonly from: string; readonly sites: readonly string[] },
 ): DiscoveredConfig[] {
-  if (backend.engine === "embedded" || backend.discover === undefined) return [];
+  if (!isDiscovered(backend) || backend.discover === undefined) return [];
   const { dns, port, file, everyMs, keepMs, scheme, path } = backend.discover;
   const source: DiscoverySource =
     file === undefined
@@ -156,7 +162,7 @@ function resolveEngine(backendId: string, backend: ParsedBackend, from: string):
       threads: backend.threads ?? null,
     };
   }
-  return openAiEngine(backendId, backend, from);
+  return isCloud(backend) ? cloudEngine(backendId, backend, from) : openAiEngine(backendId, backend, from);
 }
 
 function openAiEngine(backendId: string, backend: OpenAiBackend, from: string): OpenAiEngineConfig {
@@ -165,9 +171,7 @@ function openAiEngine(backendId: string, backend: OpenAiBackend, from: string): 
     backendId,
     url: (backend.url ?? "").replace(/\/+$/, ""),
     key: backend.key === undefined ? null : secretSource(backend.key, from),
-    headers: Object.fromEntries(
-      Object.entries(backend.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
-    ),
+    headers: lowerCased(backend.headers),
     discoverModels: backend.models === undefined,
     speaks: [...new Set(backend.endpoints)],
     onLoss: backend.onLoss,
@@ -199,12 +203,4 @@ function resolveTenant(id: string, tenant: ParsedConfig["tenants"][string], from
     source: key.sha256 === undefined ? secretSource(key, from) : { sha256: key.sha256.toLowerCase() },
   }));
   return { id, keys };
-}
-
-function secretSource(
-  source: { readonly env?: string | undefined; readonly file?: string | undefined },
-  from: string,
-): SecretSource {
-  if (source.env !== undefined) return { env: source.env };
-  return { file: resolve(from, present(source.file, "the schema lets a source have exactly one of env and file")) };
 }
