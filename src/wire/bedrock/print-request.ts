@@ -42,10 +42,16 @@ export function printBedrockRequest(request: FormRequest): PrintedRequest {
     toolConfig: printTools(request, blocks.hasTools, losses),
     outputConfig: printFormat(request.format, losses),
     additionalModelRequestFields: Object.keys(fields).length === 0 ? null : fields,
+    additionalModelResponseFieldPaths: responseFields(request),
     requestMetadata: printMetadata(request.metadata, losses),
     ...extras,
   });
   return { body, losses: losses.all };
+}
+
+/** Claude says which stop sequence it found where it is asked for that field of its own. */
+function responseFields({ model, sampling }: FormRequest): readonly string[] | null {
+  return model.includes("anthropic.") && sampling.stop.length > 0 ? ["/stop_sequence"] : null;
 }
 
 function printInference(request: FormRequest, losses: Losses): JsonObject {
