@@ -240,6 +240,18 @@ describe("tokens of a service account", () => {
     await engine.close();
   });
 
+  test("closing ends at once what waits for a token", async () => {
+    const engine = vertex({ url: fake.url, tokens: new ServiceAccountTokens(account()) });
+    const given = endpoint.given.length;
+    endpoint.hold();
+    const { sink } = send(engine, { model: "complete" });
+    await engine.close();
+    assert.equal((await sink.failure()).code, "upstream_broken");
+    endpoint.release();
+    await until("the exchange has ended all the same", () => endpoint.given.length > given);
+    assert.deepEqual(sink.kinds, ["failed"]);
+  });
+
   test("a token that is not given fails the send as unauthorized, and an endpoint that is not there as unreachable", async () => {
     endpoint.refuseNext();
     const engine = vertex({ url: fake.url, tokens: new ServiceAccountTokens(account()) });

@@ -27,7 +27,7 @@ export class HttpEngine implements Engine {
   readonly #basePath: string;
   readonly #headers: readonly string[];
   /** Sends that wait for a token. */
-  readonly #waiting = new Set<Promise<void>>();
+  readonly #waiting = new Map<HttpAttempt, Promise<void>>();
 
   constructor(dialect: Dialect, options: UpstreamOptions) {
     const url = new URL(options.url);
@@ -81,8 +81,8 @@ export class HttpEngine implements Engine {
     of: { readonly headers: readonly string[]; readonly tokens: TokenSource },
   ): void {
     const sent = this.#afterToken(request, attempt, of);
-    this.#waiting.add(sent);
-    void sent.finally(() => this.#waiting.delete(sent));
+    this.#waiting.set(attempt, sent);
+    void sent.finally(() => this.#waiting.delete(attempt));
   }
 
   async #afterToken(
@@ -125,11 +125,12 @@ export class HttpEngine implements Engine {
   }
 
   async retire(): Promise<void> {
-    if (this.#waiting.size > 0) await Promise.allSettled(this.#waiting);
+    if (this.#waiting.size > 0) await Promise.allSettled(this.#waiting.values());
     await this.#pool.close();
   }
 
   close(): Promise<void> {
+    for (const attempt of this.#waiting.keys()) attempt.abandon("upstream_broken", "the engine was closed");
     return this.#pool.destroy();
   }
 }

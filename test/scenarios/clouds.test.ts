@@ -42,6 +42,7 @@ const server = await Baseload.start({
 version: 1
 backends:
   studio: { engine: gemini, url: "${studio.url}", key: { env: STUDIO_KEY }, models: ${models("studio", (name) => name)} }
+  found: { engine: gemini, url: "${studio.url}", key: { env: STUDIO_KEY } }
   vertex:
     engine: vertex
     url: "${vertex.url}"
@@ -280,6 +281,28 @@ function failures({ name, fake }: Cloud): void {
     }, OpenAI.APIError);
   });
 }
+
+it("AI Studio's models are found where the configuration names none", async () => {
+  await until("the list was asked for", async () => {
+    const names: string[] = [];
+    for await (const model of client.models.list()) names.push(model.id);
+    return names.includes("gemini-fake") && !names.includes("embedding-fake");
+  });
+});
+
+it("a client of responses is served as well", async () => {
+  const answer = await client.responses.create({ model: "bedrock-complete", input: "Hi", instructions: "Be brief." });
+  assert.equal(answer.output_text, "Hello, world!");
+  const calls = await client.responses.create({
+    model: "studio-tools",
+    input: "Weather?",
+    tools: [{ type: "function", name: "get_weather", parameters: SCHEMA, strict: true }],
+  });
+  assert.deepEqual(
+    calls.output.flatMap((item) => (item.type === "function_call" ? [item.call_id] : [])),
+    ["c1", "c2"],
+  );
+});
 
 it("one exchange gave the token of every send to Vertex AI", () => {
   assert.equal(endpoint.given.length, 1);

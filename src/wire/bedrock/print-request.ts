@@ -77,7 +77,10 @@ function printInference(request: FormRequest, losses: Losses): JsonObject {
 }
 
 function printTools({ tools, toolChoice }: FormRequest, hasToolBlocks: boolean, losses: Losses): JsonObject | null {
-  if (tools.length === 0) return null;
+  if (tools.length === 0) {
+    losses.idleChoice(toolChoice);
+    return null;
+  }
   if (toolChoice?.kind === "none") {
     // Without tools there are no calls; but a conversation that holds some is refused without them.
     if (!hasToolBlocks) return null;

@@ -36,7 +36,7 @@ export function printGeminiRequest(request: FormRequest): PrintedRequest {
     contents,
     systemInstruction: system.length === 0 ? null : { parts: system },
     tools: request.tools.length === 0 ? null : [{ functionDeclarations: printTools(request.tools, losses) }],
-    toolConfig: printToolConfig(request),
+    toolConfig: printToolConfig(request, losses),
     generationConfig: Object.keys(generationConfig).length === 0 ? null : generationConfig,
     ...extras,
   });
@@ -52,7 +52,11 @@ function printTools(tools: readonly FormTool[], losses: Losses): readonly JsonOb
 
 const MODES = { auto: "AUTO", none: "NONE", required: "ANY" } as const;
 
-function printToolConfig({ tools, toolChoice }: FormRequest): JsonObject | null {
+function printToolConfig({ tools, toolChoice }: FormRequest, losses: Losses): JsonObject | null {
+  if (tools.length === 0) {
+    losses.idleChoice(toolChoice);
+    return null;
+  }
   if (toolChoice?.kind === "named") {
     return { functionCallingConfig: { mode: "ANY", allowedFunctionNames: [toolChoice.name] } };
   }
@@ -100,12 +104,14 @@ function printThinking({ enabled, effort, budgetTokens }: FormReasoning, model: 
     return compact({ includeThoughts, thinkingBudget });
   }
   if (isOff) losses.hint("reasoning effort", "this model cannot be kept from thinking; it is asked for the least");
-  if (word === "xhigh") losses.hint("reasoning effort", "this API's highest is `high`");
-  return compact({ includeThoughts, thinkingLevel: levelOf(word, model) });
+  const thinkingLevel = levelOf(word, model);
+  if (thinkingLevel === null) losses.hint("reasoning effort", "this API has no such word");
+  return compact({ includeThoughts, thinkingLevel });
 }
 
-/** The word of the third generation. Its larger models have no `minimal`. */
-function levelOf(effort: string, model: string): string {
+/** The word of the third generation, whose larger models have no `minimal`; null for one that is not known. */
+function levelOf(effort: string, model: string): string | null {
   if (effort === "none" || effort === "minimal") return model.includes("pro") ? "low" : "minimal";
-  return effort === "xhigh" ? "high" : effort;
+  if (effort === "xhigh") return "high";
+  return Object.hasOwn(BUDGETS, effort) ? effort : null;
 }
