@@ -1,9 +1,10 @@
 import type { SendOrder } from "../ports/engine.ts";
+import { embeddingsShapeOf } from "../wire/bedrock/embeddings.ts";
 import { readBedrockFault } from "../wire/bedrock/error.ts";
 import { BEDROCK } from "../wire/bedrock/shape.ts";
 import { AWS_EVENT_FRAMING } from "./aws-events.ts";
 import { type AwsCredentials, encode, signV4 } from "./aws-sign.ts";
-import { convertFor, type OnLoss } from "./convert.ts";
+import { convertEmbeddings, convertFor, type OnLoss } from "./convert.ts";
 import type { Dialect, Inexpressible, UpstreamRequest } from "./dialect.ts";
 import { HttpEngine, type UpstreamOptions } from "./http-engine.ts";
 
@@ -38,11 +39,15 @@ class BedrockDialect implements Dialect {
   }
 
   request(order: SendOrder): UpstreamRequest | Inexpressible {
-    const converted = convertFor(order, BEDROCK, this.#options.onLoss);
+    const isEmbeddings = order.endpoint === "embeddings";
+    const converted = isEmbeddings
+      ? convertEmbeddings(order, embeddingsShapeOf)
+      : convertFor(order, BEDROCK, this.#options.onLoss);
     if ("kind" in converted) return converted;
     const { model, body: printed, reading, dropped } = converted;
     const body = Buffer.from(JSON.stringify(printed));
-    const path = `/model/${encode(model)}/${order.stream ? "converse-stream" : "converse"}`;
+    const converse = order.stream ? "converse-stream" : "converse";
+    const path = `/model/${encode(model)}/${isEmbeddings ? "invoke" : converse}`;
     const headers = this.#authOf(path, body);
     return { path, headers, body, reading, framing: AWS_EVENT_FRAMING, readFault: readBedrockFault, dropped };
   }

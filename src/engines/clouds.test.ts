@@ -112,7 +112,7 @@ engineConformance(
     fake: () => startFakeGemini({ auth: { key: "the-key" } }),
     engine: gemini,
     modelOf: (name) => name,
-    models: ["gemini-fake"],
+    models: ["gemini-fake", "embedding-fake"],
   }),
 );
 engineConformance(

@@ -1,8 +1,10 @@
 import type { SendOrder } from "../ports/engine.ts";
+import type { EmbeddingsShape } from "../wire/embeddings/form.ts";
+import { GEMINI_EMBEDDINGS, VERTEX_EMBEDDINGS } from "../wire/gemini/embeddings.ts";
 import { readGeminiFault } from "../wire/gemini/error.ts";
 import { GEMINI } from "../wire/gemini/shape.ts";
 import { arrayOf, objectOf, textOf } from "../wire/json.ts";
-import { type OnLoss, convertFor } from "./convert.ts";
+import { convertEmbeddings, convertFor, type OnLoss } from "./convert.ts";
 import type { Dialect, Inexpressible, TokenSource, UpstreamRequest } from "./dialect.ts";
 import { SSE_FRAMING } from "./framing.ts";
 import { HttpEngine, type UpstreamOptions } from "./http-engine.ts";
@@ -30,6 +32,8 @@ interface Service {
   readonly tokens: TokenSource | null;
   readonly probePath: string | null;
   readonly pathOf: (model: string) => string;
+  /** How it makes embeddings, and the method that does. */
+  readonly embeddings: { readonly shape: EmbeddingsShape; readonly method: string };
 }
 
 /** What Google's two services have in common. */
@@ -49,11 +53,15 @@ class GeminiDialect implements Dialect {
   }
 
   request(order: SendOrder): UpstreamRequest | Inexpressible {
-    const { onLoss, headers, tokens, pathOf } = this.#service;
-    const converted = convertFor(order, GEMINI, onLoss);
+    const { onLoss, headers, tokens, pathOf, embeddings } = this.#service;
+    const isEmbeddings = order.endpoint === "embeddings";
+    const converted = isEmbeddings
+      ? convertEmbeddings(order, () => embeddings.shape)
+      : convertFor(order, GEMINI, onLoss);
     if ("kind" in converted) return converted;
     const { model, body, reading, dropped } = converted;
-    const method = order.stream ? "streamGenerateContent?alt=sse" : "generateContent";
+    const generate = order.stream ? "streamGenerateContent?alt=sse" : "generateContent";
+    const method = isEmbeddings ? embeddings.method : generate;
     return {
       path: `${pathOf(model)}:${method}`,
       headers,
@@ -66,13 +74,14 @@ class GeminiDialect implements Dialect {
     };
   }
 
-  /** Of `GET /v1beta/models`: those that generate, without the name of their collection. */
+  /** Of `GET /v1beta/models`: those that generate or embed, without the name of their collection. */
   modelNames(body: unknown): readonly string[] {
     return arrayOf(objectOf(body)?.["models"]).flatMap((each) => {
       const model = objectOf(each);
       const name = textOf(model?.["name"]);
-      const generates = arrayOf(model?.["supportedGenerationMethods"]).includes("generateContent");
-      return name !== null && generates ? [name.replace(/^models\//, "")] : [];
+      const methods = arrayOf(model?.["supportedGenerationMethods"]);
+      const isServed = methods.includes("generateContent") || methods.includes("embedContent");
+      return name !== null && isServed ? [name.replace(/^models\//, "")] : [];
     });
   }
 }
@@ -87,6 +96,7 @@ export class GeminiEngine extends HttpEngine {
       tokens: null,
       probePath: "/v1beta/models?pageSize=1000",
       pathOf: (model) => `/v1beta/${inCollection(model, "models")}`,
+      embeddings: { shape: GEMINI_EMBEDDINGS, method: "batchEmbedContents" },
     });
     super(dialect, options);
   }
@@ -103,6 +113,7 @@ export class VertexEngine extends HttpEngine {
       tokens,
       probePath: null,
       pathOf: (model) => `${home}/${inCollection(model, "publishers/google/models")}`,
+      embeddings: { shape: VERTEX_EMBEDDINGS, method: "predict" },
     });
     super(dialect, options);
   }

@@ -111,12 +111,35 @@ function isAuthentic(seen: SeenRequest, auth: BedrockFakeAuth): boolean {
 
 function judge(seen: SeenRequest, auth: BedrockFakeAuth): PlainAnswer | null {
   if (seen.method !== "POST") return awsError(404, "UnknownOperationException", "no such operation");
-  if (!/^\/model\/[^/:]+\/converse(?:-stream)?$/.test(seen.path))
+  if (!/^\/model\/[^/:]+\/(?:invoke|converse(?:-stream)?)$/.test(seen.path))
     return awsError(404, "ResourceNotFoundException", "no");
   if (!isAuthentic(seen, auth))
     return awsError(403, "InvalidSignatureException", "The request signature does not match.");
+  if (seen.path.endsWith("/invoke")) return embeddings(seen);
   const fault = bedrockFault(jsonOf(seen.body.toString("utf8")));
   return fault === null ? null : awsError(400, "ValidationException", fault);
+}
+
+const titan = object({ inputText: isWords, dimensions: true, normalize: true }, ["inputText"]);
+const cohere = object({ texts: each(isWords), input_type: true, embedding_types: true, output_dimension: true }, [
+  "texts",
+  "input_type",
+]);
+
+/** Vectors, `[0.5, n]` for the n-th text, in the words of the model's maker. */
+function embeddings(seen: SeenRequest): PlainAnswer {
+  const value = jsonOf(seen.body.toString("utf8"));
+  const isTitan = seen.path.includes("amazon.titan-embed");
+  const fault = (isTitan ? titan : cohere)(value, "request");
+  if (fault !== null) return awsError(400, "ValidationException", fault);
+  if (isTitan) return { status: 200, body: { embedding: [0.5, 0], inputTextTokenCount: 3 } };
+  const texts = isObject(value) ? arrayOf(value["texts"]) : [];
+  const body = {
+    id: "e",
+    response_type: "embeddings_by_type",
+    embeddings: { float: texts.map((_, index) => [0.5, index]) },
+  };
+  return { status: 200, body };
 }
 
 const USAGE = { inputTokens: 4, outputTokens: 5, totalTokens: 12, cacheReadInputTokens: 2, cacheWriteInputTokens: 1 };

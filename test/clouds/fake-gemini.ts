@@ -103,10 +103,36 @@ function judge(seen: SeenRequest, { auth }: GeminiFakeOptions): PlainAnswer | nu
   }
   const models =
     "key" in auth ? "/v1beta/models" : `/v1/projects/${auth.project}/locations/global/publishers/google/models`;
+  const embedded = embeddings(seen, models);
+  if (embedded !== null) return embedded;
   const path = /^(.*)\/[^/]+:(?:generateContent|streamGenerateContent\?alt=sse)$/.exec(seen.path);
   if (seen.method !== "POST" || path?.[1] !== models) return googleError(404, "no such path");
   const fault = geminiFault(jsonOf(seen.body.toString("utf8")));
   return fault === null ? null : googleError(400, fault);
+}
+
+const oneText = object({ parts: each(object({ text: true }, ["text"])) }, ["parts"]);
+const batch = object({
+  requests: each(object({ model: true, content: oneText, taskType: true, outputDimensionality: isNumber })),
+});
+const instance = object({ content: true, task_type: true }, ["content"]);
+const prediction = object({ instances: each(instance), parameters: object({ outputDimensionality: isNumber }) }, [
+  "instances",
+]);
+
+/** Vectors, `[0.5, n]` for the n-th text, of either service. */
+function embeddings(seen: SeenRequest, models: string): PlainAnswer | null {
+  const isStudio = seen.path === `${models}/embedding-fake:batchEmbedContents`;
+  if (!isStudio && seen.path !== `${models}/embedding-fake:predict`) return null;
+  const value = jsonOf(seen.body.toString("utf8"));
+  const fault = (isStudio ? batch : prediction)(value, "request");
+  if (fault !== null) return googleError(400, fault);
+  const vectors = arrayOf(objectOf(value)?.[isStudio ? "requests" : "instances"]).map((_, index) => [0.5, index]);
+  if (isStudio) return { status: 200, body: { embeddings: vectors.map((values) => ({ values })) } };
+  const predictions = vectors.map((values) => ({
+    embeddings: { values, statistics: { token_count: 3, truncated: false } },
+  }));
+  return { status: 200, body: { predictions } };
 }
 
 const MODELS = {

@@ -28,8 +28,10 @@ const account = folder.write(
 );
 
 const NAMES = ["complete", "tools", "endless", "failsWith429Seconds", "failsWith401", "failsByErrorEvent"] as const;
-const models = (short: string, upstream: (name: string) => string): string =>
-  JSON.stringify(Object.fromEntries(NAMES.map((name) => [`${short}-${name}`, upstream(name)])));
+const models = (short: string, upstream: (name: string) => string, more: object): string =>
+  JSON.stringify({ ...Object.fromEntries(NAMES.map((name) => [`${short}-${name}`, upstream(name)])), ...more });
+const TITAN = "amazon.titan-embed-text-v2:0";
+const COHERE = "cohere.embed-multilingual-v3";
 
 const server = await Baseload.start({
   env: {
@@ -41,14 +43,14 @@ const server = await Baseload.start({
   config: `
 version: 1
 backends:
-  studio: { engine: gemini, url: "${studio.url}", key: { env: STUDIO_KEY }, models: ${models("studio", (name) => name)} }
+  studio: { engine: gemini, url: "${studio.url}", key: { env: STUDIO_KEY }, models: ${models("studio", (name) => name, { "studio-embed": "embedding-fake" })} }
   found: { engine: gemini, url: "${studio.url}", key: { env: STUDIO_KEY } }
   vertex:
     engine: vertex
     url: "${vertex.url}"
     project: p-1
     serviceAccountFile: ${JSON.stringify(account)}
-    models: ${models("vertex", (name) => name)}
+    models: ${models("vertex", (name) => name, { "vertex-embed": "embedding-fake" })}
   bedrock:
     engine: bedrock
     url: "${bedrock.url}"
@@ -56,7 +58,7 @@ backends:
     accessKeyId: { env: AWS_ID }
     secretAccessKey: { env: AWS_SECRET }
     sessionToken: { env: AWS_SESSION }
-    models: ${models("bedrock", (name) => `eu.maker.${name}-v1:0`)}
+    models: ${models("bedrock", (name) => `eu.maker.${name}-v1:0`, { titan: TITAN, cohere: COHERE })}
 `,
 });
 after(async () => {
@@ -286,7 +288,48 @@ it("AI Studio's models are found where the configuration names none", async () =
   await until("the list was asked for", async () => {
     const names: string[] = [];
     for await (const model of client.models.list()) names.push(model.id);
-    return names.includes("gemini-fake") && !names.includes("embedding-fake");
+    return names.includes("gemini-fake") && names.includes("embedding-fake");
+  });
+});
+
+describe("the OpenAI SDK's embeddings", () => {
+  const embed = (model: string, input: string | string[], more: object = {}) =>
+    client.embeddings.create({ model, input, ...more });
+
+  for (const model of ["studio-embed", "vertex-embed", "cohere"]) {
+    it(`are made by ${model}, one vector a text`, async () => {
+      // The SDK asks for base64 by itself and decodes it.
+      const { data } = await embed(model, ["one", "two"], { dimensions: 2 });
+      assert.deepEqual(
+        data.map(({ embedding }) => embedding),
+        [
+          [0.5, 0],
+          [0.5, 1],
+        ],
+      );
+      const plain = await embed(model, "one", { encoding_format: "float" });
+      assert.deepEqual(plain.data[0]?.embedding, [0.5, 0]);
+    });
+  }
+
+  it("are metered by what the model counted, and by our own count where it counts nothing", async () => {
+    const counted = await embed("titan", "one").withResponse();
+    assert.equal(counted.data.usage.prompt_tokens, 3);
+    const receipt = await receiptOf(server, counted.response.headers.get("x-baseload-receipt") ?? "");
+    assertExact(receipt.tokens.input, 3, "provider_reported");
+    const { response } = await embed("cohere", "one two three").withResponse();
+    const estimate = await receiptOf(server, response.headers.get("x-baseload-receipt") ?? "");
+    assert.equal(estimate.tokens.input.method, "counted_estimate");
+  });
+
+  it("are refused where the model takes one text, or tokens are given in place of texts", async () => {
+    await assert.rejects(embed("titan", ["one", "two"]), (error) => {
+      assert.ok(error instanceof OpenAI.BadRequestError);
+      assert.deepEqual(error.code, "not_expressible");
+      return true;
+    });
+    await assert.rejects(client.embeddings.create({ model: "cohere", input: [1, 2] }), OpenAI.BadRequestError);
+    await assert.rejects(embed("bedrock-complete", "one"), OpenAI.BadRequestError);
   });
 });
 

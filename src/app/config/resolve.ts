@@ -109,7 +109,7 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
     site: present(backend.site ?? sites[0], "a site always exists"),
     models:
       backend.engine === "embedded" ? { [embeddedName(backend)]: embeddedName(backend) } : modelMap(backend.models),
-    endpoints: isCloud(backend) ? CONVERSATIONS : servedBy(backend.endpoints),
+    endpoints: isCloud(backend) ? [...CONVERSATIONS, "embeddings"] : servedBy(backend.endpoints),
     maxConcurrent: backend.maxConcurrent ?? sequences,
     contextTokens: backend.contextTokens ?? null,
     watts: backend.watts ?? null,
