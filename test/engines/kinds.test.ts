@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ENGINE_KINDS, unknownObservation } from "../../src/base/engine-observation.ts";
@@ -15,6 +16,17 @@ test("every kind has a fixture, and every fixture says whence it is and whether 
       kind,
     );
   for (const fixture of FIXTURES) assert.match(sourceOf(fixture), /recorded|reconstructed/i, fixture.name);
+});
+
+test("docs/engines.md has a row for every kind, and names the versions of its fixtures and that none was run live", () => {
+  const doc = readFileSync(new URL("../../docs/engines.md", import.meta.url), "utf8");
+  for (const kind of ENGINE_KINDS) {
+    const row = doc.split("\n").find((line) => line.startsWith(`| \`${kind}\` | `) && line.split("|").length === 7);
+    const cells = row?.split("|").map((cell) => cell.trim()) ?? [];
+    const versions = FIXTURES.filter((fixture) => fixture.kind === kind).map(({ version }) => version);
+    assert.deepEqual(cells[4]?.split(", ").toSorted(), versions.toSorted(), kind);
+    if (kind !== "openai") assert.equal(cells[5], "never: fixtures only");
+  }
 });
 
 test("each fixture is told from all other kinds", () => {
