@@ -21,13 +21,15 @@ const NOT_FAKED: Skip = {
 };
 const NO_ERROR_MEMBER: Skip = { skip: "this kind's errors have no member `error`" };
 
+const PLAIN = { speaks: ["chat", "completions"], onLoss: "refuse" } as const;
+
 interface Faked extends Subject {
   readonly fake: FakeEngine;
 }
 
 async function over(kind: EngineKind, maxAnswerBytes = 8 * 1024 * 1024): Promise<Faked> {
   const fake = await FakeEngine.start(newest(kind));
-  const options = { socketPath: null, key: null, headers: {}, maxAnswerBytes, discoverModels: false, kind };
+  const options = { ...PLAIN, socketPath: null, key: null, headers: {}, maxAnswerBytes, discoverModels: false, kind };
   const engine = new OpenAiEngine({ ...options, url: fake.baseUrl });
   const recordOf = (id: string) => fake.requests.find(({ headers }) => headers["x-request-id"] === id);
   return {
@@ -64,6 +66,7 @@ for (const kind of ENGINE_KINDS) {
     models: modelsOf(kind),
     unreachable: () =>
       new OpenAiEngine({
+        ...PLAIN,
         url: "http://127.0.0.1:9/v1",
         socketPath: null,
         key: null,
@@ -115,3 +118,18 @@ for (const kind of ENGINE_KINDS) {
     });
   });
 }
+
+test("a request that is converted on its way is addressed too", async () => {
+  const subject = await over("llamacpp");
+  const address = { members: { lora: '[{"id":1,"scale":1}]' }, headers: { "x-data-parallel-rank": "0" } };
+  const body = Buffer.from('{"model":"ok","input":"Hello"}');
+  const change = { endpoint: "responses", stream: false, body, edits: { address } } as const;
+  await send(subject.engine, { model: "ok" }, change).sink.success();
+  const [request] = subject.fake.requests;
+  const sent = JSON.parse(request?.body ?? "{}") as Record<string, unknown>;
+  assert.deepEqual(
+    [sent["lora"], sent["model"], request?.headers["x-data-parallel-rank"]],
+    [[{ id: 1, scale: 1 }], "ok", "0"],
+  );
+  await subject.close();
+});

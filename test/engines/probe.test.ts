@@ -5,6 +5,7 @@ import type { EngineReport } from "../../src/ports/engine.ts";
 import { FakeEngine, type Fault } from "./fake-engine.ts";
 import { type Fixture, FIXTURES, newest, observationOf } from "./fixtures.ts";
 
+const PLAIN = { speaks: ["chat", "completions"], onLoss: "refuse" } as const;
 const closing: (() => Promise<void>)[] = [];
 after(async () => {
   for (const close of closing) await close();
@@ -16,7 +17,15 @@ async function begin(
 ) {
   const fake = await FakeEngine.start(fixture);
   const { kind = fixture.kind, discoverModels = true } = change;
-  const options = { socketPath: null, key: "secret", headers: {}, maxAnswerBytes: 1_000_000, discoverModels, kind };
+  const options = {
+    ...PLAIN,
+    socketPath: null,
+    key: "secret",
+    headers: {},
+    maxAnswerBytes: 1_000_000,
+    discoverModels,
+    kind,
+  };
   const engine = new OpenAiEngine({ ...options, url: fake.baseUrl });
   closing.push(async () => {
     await engine.close();

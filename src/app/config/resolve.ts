@@ -165,6 +165,8 @@ function openAiEngine(backendId: string, backend: OpenAiBackend, from: string): 
       Object.entries(backend.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
     ),
     discoverModels: backend.models === undefined,
+    speaks: [...new Set(backend.endpoints)],
+    onLoss: backend.onLoss,
     ...(backend.engine === undefined || backend.engine === "openai" ? {} : { engineKind: backend.engine }),
   };
 }
