@@ -6,14 +6,15 @@ import { parseExposition } from "./exposition.ts";
 const plain = (text: string) =>
   parseExposition(text)?.map(({ name, labels, value }) => [name, Object.fromEntries(labels), value]);
 
-test("samples are read with labels, escapes, timestamps and exemplars, and comments are passed over", () => {
+test("samples are read with labels, escapes, timestamps and exemplars; comments and buckets are passed over", () => {
   const text = `# HELP a:b What it is.
 # TYPE a:b gauge
 a:b{x="1",y="a \\"b\\" \\\\ c\\n"} 2.5
   plain 7
 stamped{a="b"} 1.5e+06 1720000000000
 spaced { a = "b" , c="d", } 3
-exemplar_bucket{le="+Inf"} 3 # {trace_id="x"} 0.5
+seconds_bucket{le="+Inf"} 3 # {trace_id="x"} 0.5
+exemplar_total{a="b"} 3 # {trace_id="x"} 0.5
 # EOF
 `;
   assert.deepEqual(plain(text), [
@@ -21,7 +22,7 @@ exemplar_bucket{le="+Inf"} 3 # {trace_id="x"} 0.5
     ["plain", {}, 7],
     ["stamped", { a: "b" }, 1_500_000],
     ["spaced", { a: "b", c: "d" }, 3],
-    ["exemplar_bucket", { le: "+Inf" }, 3],
+    ["exemplar_total", { a: "b" }, 3],
   ]);
 });
 
@@ -59,7 +60,7 @@ test("what is printed is read again", () => {
   const escaped = (value: string) => value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
   fc.assert(
     fc.property(
-      fc.stringMatching(/^[a-zA-Z_:][a-zA-Z0-9_:]*$/),
+      fc.stringMatching(/^[a-zA-Z_:][a-zA-Z0-9_:]*$/).filter((name) => !name.endsWith("_bucket")),
       fc.dictionary(
         label,
         fc.string().filter((text) => !text.includes("\r")),

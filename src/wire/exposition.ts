@@ -9,18 +9,20 @@ const NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y;
 const LABEL = /[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*(,)?/y;
 // A timestamp may follow, and what OpenMetrics puts behind a `#`: an exemplar.
 const VALUE = /[ \t]*([^ \t]+)(?:[ \t]+-?[0-9.]+)?[ \t]*(?:[ \t]#.*)?$/y;
+// Most lines of a scrape are of histograms' buckets, and nothing here reads those.
+const BUCKET = /^[a-zA-Z0-9_:]+_bucket[ \t{]/;
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /**
- * The samples of a text in Prometheus' exposition format (0.0.4, and OpenMetrics as far as gauges and counters go), in order.
- * Null when a line is neither a sample nor a comment, since a text that is half understood is not the engine's word: Prometheus
- * drops such a scrape too. https://prometheus.io/docs/instrumenting/exposition_formats/
+ * The samples of a text in Prometheus' exposition format (0.0.4, and OpenMetrics as far as gauges and counters go), in order,
+ * without those of histograms' buckets. Null when a line is neither a sample nor a comment, since a text that is half understood
+ * is not the engine's word: Prometheus drops such a scrape too. https://prometheus.io/docs/instrumenting/exposition_formats/
  */
 export function parseExposition(text: string): readonly MetricSample[] | null {
   const samples: MetricSample[] = [];
   for (const raw of text.split("\n")) {
     const line = raw.trim();
-    if (line === "" || line.startsWith("#")) continue;
+    if (line === "" || line.startsWith("#") || BUCKET.test(line)) continue;
     const sample = parseLine(line);
     if (sample === null) return null;
     samples.push(sample);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ENGINE_KINDS, type EngineKind } from "../../src/base/engine-observation.ts";
 import { OpenAiEngine } from "../../src/engines/openai.ts";
+import { relayedEnvelope } from "../../src/wire/error.ts";
 import { engineConformance } from "../engine-conformance/suite.ts";
 import {
   type Ask,
@@ -92,6 +93,14 @@ for (const kind of ENGINE_KINDS) {
       const { status, message } = DIALECTS[kind].busy;
       assert.deepEqual([failure.code, failure.status, failure.relay?.status], ["upstream_error", status, status]);
       assert.ok(failure.relay?.body.toString().includes(message));
+      await subject.close();
+    });
+
+    test("its errors reach the client in OpenAI's shape, with the engine's own words", async () => {
+      const subject = await over(kind);
+      const { relay } = await send(subject.engine, { model: "error-400" }).sink.failure();
+      const shown = relayedEnvelope(400, relay?.body ?? Buffer.of()) as { error: { message: string } };
+      assert.equal(shown.error.message, "It cannot be done.");
       await subject.close();
     });
 
