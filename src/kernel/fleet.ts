@@ -99,7 +99,9 @@ export function onObserved(
     for (const model of event.models ?? []) models[model] = model;
     backend.capability = { ...backend.capability, models };
   }
-  if (event.contextTokens !== null && backend.config.contextTokens === null) {
+  // An engine that speaks for itself and names no context has another one than before, which is unknown.
+  const saysContext = event.contextTokens !== null || event.observation !== undefined;
+  if (saysContext && backend.config.contextTokens === null) {
     backend.capability = { ...backend.capability, contextTokens: event.contextTokens };
   }
   backend.observed = observedAfter(backend.observed, nowUs, event);

@@ -16,7 +16,7 @@ export function entriesOf(answers: Answers): readonly unknown[] | null {
   return Array.isArray(data) ? (data as readonly unknown[]) : null;
 }
 
-/** Whether the list's first entry names this owner. */
+/** Whether an entry of the list names this owner. */
 export function ownedBy(answers: Answers, owner: string): boolean {
   return entriesOf(answers)?.some((entry) => member(entry, "owned_by") === owner) === true;
 }
