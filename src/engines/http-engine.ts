@@ -1,6 +1,7 @@
 import { Pool } from "undici";
 import type { Dispatcher } from "undici";
 import type { Engine, EngineCall, EngineReport, EngineSink, Made, SendOrder } from "../ports/engine.ts";
+import { jsonOf } from "../wire/reading.ts";
 import type { Dialect, Inexpressible, TokenSource, UpstreamRequest } from "./dialect.ts";
 import { HttpAttempt } from "./http-attempt.ts";
 
@@ -17,14 +18,24 @@ export interface UpstreamOptions {
   readonly discoverModels: boolean;
 }
 
-const PROBE_TIMEOUT_MS = 5000;
+/** What a question was answered, with any status. */
+export interface ProbeAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** For all questions of one probe together. */
+export const PROBE_TIMEOUT_MS = 5000;
+// More than this is no answer to a probe; it is not read to its end.
+const PROBE_MOST_BYTES = 4 * 1024 * 1024;
 
 /** An upstream by HTTP in one dialect. Owns its pool of connections. */
 export class HttpEngine implements Engine {
   readonly #options: UpstreamOptions;
   readonly #dialect: Dialect;
   readonly #pool: Pool;
-  readonly #basePath: string;
+  /** Path of the base URL, without a trailing slash. */
+  protected readonly basePath: string;
   readonly #headers: readonly string[];
   /** Sends that wait for a token. */
   readonly #waiting = new Map<HttpAttempt, Promise<void>>();
@@ -33,7 +44,7 @@ export class HttpEngine implements Engine {
     const url = new URL(options.url);
     this.#options = options;
     this.#dialect = dialect;
-    this.#basePath = url.pathname.replace(/\/$/, "");
+    this.basePath = url.pathname.replace(/\/$/, "");
     this.#pool = new Pool(url.origin, {
       // The watch is the only clock: undici's own limits would be a second opinion.
       connectTimeout: 0,
@@ -69,7 +80,7 @@ export class HttpEngine implements Engine {
   }
 
   #dispatch(request: UpstreamRequest, attempt: HttpAttempt, headers: readonly string[]): void {
-    const path = this.#basePath + request.path;
+    const path = this.basePath + request.path;
     const options: Dispatcher.DispatchOptions = { path, method: "POST", headers: [...headers], body: request.body };
     this.#pool.dispatch(options, attempt);
   }
@@ -102,25 +113,33 @@ export class HttpEngine implements Engine {
   }
 
   async probe(): Promise<EngineReport> {
+    const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
     const { probePath } = this.#dialect;
+    const answer = await this.get(this.basePath + (probePath ?? "/"), signal);
+    if (probePath === null) return { state: answer === null ? "down" : "up", models: null, contextTokens: null };
+    const body = answer?.status === 200 ? jsonOf(answer.body) : undefined;
+    if (body === undefined) return { state: "down", models: null, contextTokens: null };
+    const models = this.#options.discoverModels ? this.#dialect.modelNames(body) : null;
+    return { state: "up", models, contextTokens: null };
+  }
+
+  /** Asks at a path of the server; null when no answer came in time or it was too large. Never rejects. */
+  protected async get(path: string, signal: AbortSignal): Promise<ProbeAnswer | null> {
     try {
-      const response = await this.#pool.request({
-        path: this.#basePath + (probePath ?? "/"),
-        method: "GET",
-        headers: [...this.#headers, ...this.#dialect.probeHeaders()],
-        signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
-      });
-      if (probePath === null) {
-        await response.body.dump();
-        return { state: "up", models: null, contextTokens: null };
+      const headers = [...this.#headers, ...this.#dialect.probeHeaders()];
+      const { statusCode, body } = await this.#pool.request({ path, method: "GET", headers, signal });
+      const parts: Buffer[] = [];
+      let bytes = 0;
+      for await (const part of body as AsyncIterable<Buffer>) {
+        bytes += part.length;
+        // Leaving the loop ends the body's connection.
+        if (bytes > PROBE_MOST_BYTES) return null;
+        parts.push(part);
       }
-      const body: unknown = await response.body.json();
-      if (response.statusCode !== 200) return { state: "down", models: null, contextTokens: null };
-      const models = this.#options.discoverModels ? this.#dialect.modelNames(body) : null;
-      return { state: "up", models, contextTokens: null };
+      return { status: statusCode, body: Buffer.concat(parts).toString("utf8") };
     } catch {
-      // A probe has one question, whether the server answers; why it does not is seen by the requests.
-      return { state: "down", models: null, contextTokens: null };
+      // A probe asks whether the server answers; why it does not is seen by the requests.
+      return null;
     }
   }
 

@@ -52,7 +52,8 @@ function backendTables(node: JsonSchemaNode): string {
 }
 
 function nameOf(engine: JsonSchemaNode): string {
-  return String(present(engine.properties?.["engine"], "an engine has its name").const);
+  const { const: only, enum: [first] = [only] } = present(engine.properties?.["engine"], "an engine has its name");
+  return String(first);
 }
 
 function rowsOf(node: JsonSchemaNode, prefix: string): readonly Row[] {
