@@ -222,7 +222,7 @@ function deskOf({ utility, notices, shown }: { utility: Utility; notices: Notice
   const mint = new Mint();
   return {
     arrive: (exchange) => utility.arrive(exchange),
-    models: () => utility.kernel.models(),
+    models: (holder) => utility.kernel.models(holder),
     backends: () => utility.kernel.backends(),
     cordon: (backendId, cordoned) => utility.cordon(backendId, cordoned),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),

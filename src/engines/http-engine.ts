@@ -15,9 +15,13 @@ export interface UpstreamOptions {
   readonly maxAnswerBytes: number;
   /** Whether `probe` asks for the model names. */
   readonly discoverModels: boolean;
+  /** Whether a server that has no list of models is up all the same. Absent: it is down when the list cannot be had. */
+  readonly modelsAreOptional?: boolean;
 }
 
 const PROBE_TIMEOUT_MS = 5000;
+// By these a server says that it keeps no list of models, not that it is down.
+const NO_LIST: ReadonlySet<number> = new Set([404, 405, 501]);
 
 /** An upstream by HTTP in one dialect. Owns its pool of connections. */
 export class HttpEngine implements Engine {
@@ -71,6 +75,10 @@ export class HttpEngine implements Engine {
         headers: [...this.#headers, ...this.#dialect.probeHeaders()],
         signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
       });
+      if (this.#options.modelsAreOptional === true && NO_LIST.has(response.statusCode)) {
+        await response.body.dump();
+        return { state: "up", models: null, contextTokens: null };
+      }
       const body: unknown = await response.body.json();
       if (response.statusCode !== 200) return { state: "down", models: null, contextTokens: null };
       const models = this.#options.discoverModels ? this.#dialect.modelNames(body) : null;
