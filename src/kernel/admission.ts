@@ -45,10 +45,10 @@ export function onArrived(state: State, nowUs: number, io: { readonly event: Arr
     electricity: [],
     carbonMicrograms: null,
     isCarbonWhole: true,
-    quotaCharges: [],
+    quotaCharges: NO_CHARGES,
     queueDeadlineUs: null,
     wakeUs: null,
-    quotaWaits: [],
+    quotaWaits: NO_WAITS,
     quotaReadyUs: null,
     lastFailure: null,
   };
@@ -127,8 +127,8 @@ function anyFree(state: State, ahead: ReadonlyMap<BackendId, number>): boolean {
 
 /** The quotas that requests in the queue wait for, and when each lets the last of them go. */
 function waitsOf(state: State): ReadonlyMap<BackendId, number> {
+  if (state.queue.size === 0 || !hasQuota(state)) return NOBODY_AHEAD;
   const ahead = new Map<BackendId, number>();
-  if (state.queue.size === 0 || !hasQuota(state)) return ahead;
   for (const requestId of state.queue) {
     addWaits(ahead, present(state.open.get(requestId), "a queued request is open"));
   }
@@ -144,6 +144,10 @@ function addWaits(ahead: Map<BackendId, number>, { quotaWaits }: OpenRequest): v
   for (const { backendId, readyUs } of quotaWaits) ahead.set(backendId, Math.max(ahead.get(backendId) ?? 0, readyUs));
 }
 
+// Most requests have none, and an array each would be waste.
+const NO_WAITS: OpenRequest["quotaWaits"] = [];
+const NO_CHARGES: OpenRequest["quotaCharges"] = [];
+
 /** What a request is placed with: the moment, and what is ordered. */
 export type Placing = Moment & { readonly out: Command[] };
 
@@ -155,7 +159,7 @@ export function place(state: State, request: OpenRequest, io: Placing): void {
   const { model, offers, excluded } = marketFor(state, request, io);
   const choice = choose(offers, excluded, (offer) => state.backends.get(offer.backendId)?.sends ?? 0);
   request.excluded = choice.excluded;
-  request.quotaWaits = [];
+  request.quotaWaits = NO_WAITS;
   request.quotaReadyUs = choice.kind === "wait" ? choice.readyUs : null;
   if (choice.kind === "chosen") {
     request.reason = request.attempts.length === 0 ? choice.reason : "fallback";
@@ -235,7 +239,7 @@ function send(
   request.queueDeadlineUs = null;
   request.wakeUs = null;
   const { quota } = backend.config;
-  request.quotaCharges = quota === null ? [] : take(backend.buckets, reservationOf(job, quota), nowUs);
+  request.quotaCharges = quota === null ? NO_CHARGES : take(backend.buckets, reservationOf(job, quota), nowUs);
   request.tried.push(backend.id);
   backend.inFlight += 1;
   backend.sends += 1;

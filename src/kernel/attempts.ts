@@ -192,9 +192,10 @@ function settleQuota(
     readonly usage: Usage;
   },
 ): void {
-  const { inputTokens, outputTokens } = end.usage;
   const charges = request.quotaCharges;
+  if (charges.length === 0) return;
   request.quotaCharges = [];
+  const { inputTokens, outputTokens } = end.usage;
   const isUnseen = NEVER_REACHED.has(end.result);
   if (!isUnseen && (inputTokens === null || outputTokens === null)) return;
   const used = isUnseen ? 0 : (inputTokens ?? 0) + (outputTokens ?? 0);

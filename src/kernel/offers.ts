@@ -1,6 +1,8 @@
+import { present } from "../base/assert.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import type { BackendId } from "../base/ids.ts";
 import type { Job } from "../base/job.ts";
+import type { ModelCard } from "../base/model.ts";
 import type { Exclusion, ExclusionReason, Offer } from "../base/offer.ts";
 import { readyUs, reservationOf } from "../dispatch/quota.ts";
 import { mayUse, rulesOf } from "../policy/access.ts";
@@ -19,17 +21,17 @@ export interface Market {
 
 /** The models that a request may be served by, in the order in which they are tried; one that may not be where there is none. */
 export function modelsFor(config: KernelConfig, job: Job): readonly Wanted[] {
-  const { aliases, models, access } = config;
+  const { aliases, access } = config;
   const names = Object.hasOwn(aliases, job.model) ? (aliases[job.model] ?? []) : [job.model];
   const rules = rulesOf(access, job.principal);
-  const allowed = names.filter((model) => mayUse(rules, job.model, model));
+  const allowed = rules.length === 0 ? names : names.filter((model) => mayUse(rules, job.model, model));
   // Of models that may not be used nothing is told, not even their names.
   if (allowed.length === 0) return [{ model: job.model, card: null, isAllowed: false }];
-  return allowed.map((model) => ({
-    model,
-    card: Object.hasOwn(models, model) ? (models[model] ?? null) : null,
-    isAllowed: true,
-  }));
+  return allowed.map((model) => ({ model, card: cardOf(config, model), isAllowed: true }));
+}
+
+function cardOf({ models }: KernelConfig, model: string): ModelCard | null {
+  return Object.hasOwn(models, model) ? (models[model] ?? null) : null;
 }
 
 /** When a request is placed, and behind whom: the quotas that older ones wait for, and when these let them go. */
@@ -40,21 +42,22 @@ export interface Moment {
 
 /** The offers for the first of the request's models that some backend may serve, or none for the last. */
 export function marketFor(state: State, request: OpenRequest, moment: Moment): Market {
-  const earlier: Exclusion[] = [];
-  let market: Market = { model: request.job.model, offers: [], excluded: [] };
-  for (const wanted of modelsFor(state.config, request.job)) {
-    // What is excluded for a model that was passed over says so by its name.
-    earlier.push(...market.excluded.map((each) => ({ ...each, model: market.model })));
-    market = marketOf(state, request, { wanted, ...moment });
+  const [first, ...others] = modelsFor(state.config, request.job);
+  let market = marketOf(state, request, { wanted: present(first, "a request may be for one model at least"), moment });
+  for (const wanted of others) {
     if (market.offers.length > 0) break;
+    // What is excluded for a model that was passed over says so by its name.
+    const earlier = market.excluded.map((each) => ({ model: market.model, ...each }));
+    const next = marketOf(state, request, { wanted, moment });
+    market = { ...next, excluded: [...earlier, ...next.excluded] };
   }
-  return { ...market, excluded: [...earlier, ...market.excluded] };
+  return market;
 }
 
 function marketOf(
   state: State,
   request: OpenRequest,
-  { wanted, ...moment }: { readonly wanted: Wanted } & Moment,
+  { wanted, moment }: { readonly wanted: Wanted; readonly moment: Moment },
 ): Market {
   const offers: Offer[] = [];
   const excluded: Exclusion[] = [];

@@ -2,7 +2,7 @@ import type { Endpoint, Job } from "../base/job.ts";
 import type { ModelCard } from "../base/model.ts";
 import type { ExclusionReason } from "../base/offer.ts";
 import { exceeds, fewestTokens } from "./needs.ts";
-import { type ModelPattern, upstreamName } from "./model-names.ts";
+import { type ModelPattern, type ServedModels, upstreamName } from "./model-names.ts";
 
 /** What a backend can do, as far as policy asks. */
 export interface Capability {
@@ -25,8 +25,12 @@ export interface Wanted {
 }
 
 /** The upstream's name for `model`, or null when the backend does not serve it. */
-export function upstreamModelOf({ models, patterns }: Capability, model: string): string | null {
-  return models === null ? null : upstreamName({ models, patterns }, model);
+export function upstreamModelOf(capability: Capability, model: string): string | null {
+  return isKnown(capability) ? upstreamName(capability, model) : null;
+}
+
+function isKnown(capability: Capability): capability is Capability & ServedModels {
+  return capability.models !== null;
 }
 
 /**

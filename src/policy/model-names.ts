@@ -39,9 +39,13 @@ export function servedModels(map: Readonly<Record<string, string>>): ServedModel
 /** The upstream's name for `model`, or null when it is not served: a name goes before every family, a longer prefix before a shorter. */
 export function upstreamName(served: ServedModels, model: string): string | null {
   if (Object.hasOwn(served.models, model)) return served.models[model] as string;
-  const pattern = served.patterns.find(({ prefix }) => isOf(prefix, model));
-  if (pattern === undefined) return null;
-  return pattern.upstream.replace("*", () => model.slice(pattern.prefix.length));
+  for (const { prefix, upstream } of served.patterns) {
+    if (!isOf(prefix, model)) continue;
+    const star = upstream.indexOf("*");
+    if (star === -1) return upstream;
+    return upstream.slice(0, star) + model.slice(prefix.length) + upstream.slice(star + 1);
+  }
+  return null;
 }
 
 /** The clients' names, among the families', for the names that an upstream reported, each of which leads back to it. */
