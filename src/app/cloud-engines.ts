@@ -61,8 +61,10 @@ export function cloudEngine(config: CloudEngineConfig, secrets: EngineSecrets, m
   const { url, headers, onLoss } = config;
   const common = { url, headers, onLoss, socketPath: null, maxAnswerBytes, discoverModels: false };
   switch (config.kind) {
-    case "gemini":
-      return new GeminiEngine({ ...common, key: secrets["key"] ?? null, discoverModels: config.discoverModels });
+    case "gemini": {
+      const { discoverModels, modelsAreOptional } = config;
+      return new GeminiEngine({ ...common, key: secrets["key"] ?? null, discoverModels, modelsAreOptional });
+    }
     case "vertex": {
       const { project, location } = config;
       return new VertexEngine({ ...common, project, location, tokens: tokensOf(config.auth, secrets) });

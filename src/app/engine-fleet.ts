@@ -155,8 +155,8 @@ export class EngineFleet {
     if (config.kind !== "openai") {
       return { config, secrets, engine: cloudEngine(config, secrets, maxAnswerBytes), llama: null };
     }
-    const { url, headers, discoverModels, speaks, onLoss, engineKind: kind = "openai" } = config;
-    const more = { headers, maxAnswerBytes, discoverModels, speaks, onLoss, kind };
+    const { url, headers, discoverModels, modelsAreOptional, speaks, onLoss, engineKind: kind = "openai" } = config;
+    const more = { headers, maxAnswerBytes, discoverModels, modelsAreOptional, speaks, onLoss, kind };
     const engine = new OpenAiEngine({ url, socketPath: null, key: secrets["key"] ?? null, ...more });
     return { config, secrets, engine, llama: null };
   }

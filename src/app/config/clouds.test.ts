@@ -29,6 +29,7 @@ test("AI Studio: the API's own address, its key, and models that are asked for",
       onLoss: "refuse",
       key: { env: "GEMINI_KEY" },
       discoverModels: true,
+      modelsAreOptional: false,
     },
   ]);
   const [backend] = config.kernel.backends;
@@ -82,6 +83,14 @@ test("Bedrock: the address follows from the region, and credentials are a key or
   assert.ok(keyed?.kind === "bedrock");
   assert.equal(keyed.url, "https://proxy.example.com");
   assert.deepEqual(keyed.auth, { key: { env: "BEDROCK_KEY" } });
+});
+
+test("a cloud has quotas and families like any backend that is charged for", () => {
+  const config = load("engine: gemini", "key: { env: K }", "models: [gemini-*]", "quota: { tokensPerMinute: 1000000 }");
+  assert.equal(config.kernel.backends[0]?.quota?.tokensPerMinute, 1_000_000);
+  const [engine] = config.engines;
+  assert.ok(engine?.kind === "gemini");
+  assert.deepEqual([engine.discoverModels, engine.modelsAreOptional], [true, true]);
 });
 
 test("credentials are given once and in full, and never written in the file", () => {

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { present } from "../../base/assert.ts";
+import { hasFamily } from "./resolve-models.ts";
 import type { ParsedBackend } from "./schema.ts";
 import { lowerCased, secretSource } from "./sources.ts";
 import type { BedrockEngineConfig, CloudEngineConfig, VertexEngineConfig } from "./types.ts";
@@ -20,7 +21,14 @@ export function cloudEngine(backendId: string, backend: CloudBackend, from: stri
   const common = { backendId, url, headers: lowerCased(backend.headers), onLoss: backend.onLoss };
   if (backend.engine === "gemini") {
     const key = secretSource(backend.key, from);
-    return { kind: "gemini", ...common, key, discoverModels: backend.models === undefined };
+    const { models } = backend;
+    return {
+      kind: "gemini",
+      ...common,
+      key,
+      discoverModels: models === undefined || hasFamily(models),
+      modelsAreOptional: models !== undefined,
+    };
   }
   if (backend.engine === "vertex") {
     const { project, location } = backend;

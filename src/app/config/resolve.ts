@@ -1,10 +1,13 @@
-import { basename, dirname, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { BackendConfig, ClassConfig, Price, SiteConfig } from "../../kernel/config.ts";
 import { present } from "../../base/assert.ts";
 import { CONVERSATIONS, servedBy } from "../../wire/shapes.ts";
 import { addressed } from "./addresses.ts";
+import type { Quota } from "../../dispatch/quota.ts";
 import { BUILT_IN_CLASSES, DEFAULT_SITE, siteNames } from "./checks.ts";
+import { embeddedName } from "./embedded-name.ts";
 import { type CloudBackend, cloudEngine, isCloud } from "./resolve-cloud.ts";
+import { hasFamily, resolveAccess, resolveModels } from "./resolve-models.ts";
 import type { ParsedBackend, ParsedConfig } from "./schema.ts";
 import { lowerCased, secretSource } from "./sources.ts";
 import type {
@@ -26,9 +29,6 @@ function isDiscovered(backend: ParsedBackend): backend is OpenAiBackend {
   return "discover" in backend && backend.discover !== undefined;
 }
 
-/** Name of the model that the embedded engine has without a file. */
-const TINY_MODEL = "baseload-tiny";
-
 /** Makes the configuration that the program runs on. `file` is the path that relative paths in it start from. */
 export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
   const { server, storage } = parsed;
@@ -40,6 +40,8 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
       version: 1,
       sites: resolveSites(parsed.sites),
       backends: backends.map(([id, backend]) => resolveBackend(id, backend, siteNames(parsed.sites))),
+      ...resolveModels(parsed.models),
+      access: resolveAccess(parsed.tenants),
       classes: resolveClasses(parsed.classes),
       limits: {
         maxQueued: server.maxQueued,
@@ -104,13 +106,16 @@ function resolveSites(sites: ParsedConfig["sites"]): SiteConfig[] {
 }
 
 function resolveBackend(id: string, backend: ParsedBackend, sites: readonly string[]): BackendConfig {
-  const sequences = backend.engine === "embedded" ? backend.sequences : null;
+  const isEmbedded = backend.engine === "embedded";
+  const sequences = isEmbedded ? backend.sequences : null;
+  const quota = isEmbedded ? undefined : backend.quota;
   return {
     id,
     site: present(backend.site ?? sites[0], "a site always exists"),
     ...modelsOf(backend),
     endpoints: isCloud(backend) ? [...CONVERSATIONS, "embeddings"] : servedBy(backend.endpoints),
-    maxConcurrent: backend.maxConcurrent ?? sequences,
+    maxConcurrent: lowest(backend.maxConcurrent ?? sequences, quota?.concurrent),
+    quota: quota === undefined ? null : resolveQuota(quota),
     contextTokens: backend.contextTokens ?? null,
     watts: backend.watts ?? null,
     price: backend.price === undefined ? null : resolvePrice(backend.price),
@@ -122,6 +127,20 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
 function modelsOf(backend: ParsedBackend): Pick<BackendConfig, "models" | "addresses"> {
   if (backend.engine === "embedded") return { models: { [embeddedName(backend)]: embeddedName(backend) } };
   return addressed(isCloud(backend) ? "openai" : (backend.engine ?? "openai"), backend.models);
+}
+
+function lowest(limit: number | null, other: number | undefined): number | null {
+  return limit === null || other === undefined ? (limit ?? other ?? null) : Math.min(limit, other);
+}
+
+function resolveQuota(quota: NonNullable<OpenAiBackend["quota"]>): Quota {
+  return {
+    requestsPerMinute: quota.requestsPerMinute ?? null,
+    tokensPerMinute: quota.tokensPerMinute ?? null,
+    requestsPerDay: quota.requestsPerDay ?? null,
+    tokensPerDay: quota.tokensPerDay ?? null,
+    assumedOutputTokens: quota.assumedOutputTokens,
+  };
 }
 
 function resolveDiscovered(
@@ -171,19 +190,12 @@ function openAiEngine(backendId: string, backend: OpenAiBackend, from: string): 
     url: (backend.url ?? "").replace(/\/+$/, ""),
     key: backend.key === undefined ? null : secretSource(backend.key, from),
     headers: lowerCased(backend.headers),
-    discoverModels: backend.models === undefined,
     speaks: [...new Set(backend.endpoints)],
     onLoss: backend.onLoss,
     ...(backend.engine === undefined || backend.engine === "openai" ? {} : { engineKind: backend.engine }),
+    discoverModels: backend.models === undefined || hasFamily(backend.models),
+    modelsAreOptional: backend.models !== undefined,
   };
-}
-
-function embeddedName(backend: EmbeddedBackend): string {
-  if (backend.name !== undefined) return backend.name;
-  // A path written on Windows may be read elsewhere and the reverse, so both separators count.
-  return backend.model === undefined
-    ? TINY_MODEL
-    : basename(backend.model.replaceAll("\\", "/")).replace(/(.)\.gguf$/i, "$1");
 }
 
 function resolveClasses(written: ParsedConfig["classes"]): Record<string, ClassConfig> {

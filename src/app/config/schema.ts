@@ -2,10 +2,12 @@ import { z } from "zod";
 import { ENGINE_KINDS } from "../../base/engine-observation.ts";
 import { discover } from "./discover-fields.ts";
 import { count, decimal, milliseconds, objective, optionalCount } from "./fields.ts";
+import { modelEntry, modelName, modelRules } from "./model-fields.ts";
 import { name, named } from "./names.ts";
 import { say } from "./say.ts";
 import { env, literalKey, secretFile, secretSource } from "./secret-fields.ts";
 import { network, tls } from "./server-fields.ts";
+import { quota } from "./quota-fields.ts";
 import { baseUrl, headers, serviceUrl } from "./upstream-fields.ts";
 
 /** Keys that hold decimal numbers. The reader keeps their text, so that no figure passes through binary floating point. */
@@ -21,7 +23,7 @@ export const DECIMAL_KEYS: ReadonlySet<string> = new Set([
 ]);
 
 /** Top-level names of the design that this version does not act on. Accepting a setting that does nothing would be a lie. */
-export const RESERVED_KEYS: ReadonlySet<string> = new Set(["models", "objective", "policy"]);
+export const RESERVED_KEYS: ReadonlySet<string> = new Set(["objective", "policy"]);
 
 const server = z.strictObject({
   host: z
@@ -162,8 +164,6 @@ const common = {
   watch: watch.prefault({}).describe("How long each stage of an answer may take before the attempt counts as failed."),
 };
 
-const modelName = z.string().min(1);
-
 const notAChoice = (issue: { readonly input?: unknown }): string | undefined =>
   issue.input === undefined
     ? undefined
@@ -176,7 +176,7 @@ const modelChoice = z.union([z.literal("*"), z.array(modelName).min(1), z.record
   error: notAChoice,
 });
 
-const modelEntry = z.strictObject({
+const addressedModel = z.strictObject({
   model: modelName.describe("The backend's own name of the model."),
   lora: z
     .union([modelName, z.int().min(0)])
@@ -206,14 +206,15 @@ const openai = z.strictObject({
   key: secretSource.optional().describe("The key sent as `authorization: Bearer`: {env: NAME} or {file: PATH}."),
   headers: headers.optional(),
   models: z
-    .union([z.literal("*"), z.array(modelName).min(1), z.record(modelName, z.union([modelName, modelEntry]))], {
+    .union([z.literal("*"), z.array(modelName).min(1), z.record(modelName, z.union([modelName, addressedModel]))], {
       error: notAChoice,
     })
     .optional()
     .describe(
-      'Models it serves: a list of names, a map from the name that clients use to the backend\'s own or to {model, lora, dataParallelRank}, or "*" for any name. Absent: asked of GET url/models.',
+      'Models it serves: a list of names, a map from the name that clients use to the backend\'s own or to {model, lora, dataParallelRank}, or "*" for any name. A name that ends with a star is a family, such as gpt-*. Absent: asked of GET url/models.',
     ),
   maxConcurrent: optionalCount("Requests it may hold at once. Absent: no limit."),
+  quota: quota.optional(),
   contextTokens: optionalCount(
     "Tokens that prompt and answer may fill together. Absent: what its engine says, else unknown, so never a reason to refuse.",
   ),
@@ -245,9 +246,10 @@ const { endpoints: _endpoints, ...commonOfClouds } = common;
 const cloud = {
   headers: headers.optional(),
   models: modelChoice.describe(
-    'Models it serves: a list of names, a map from the name that clients use to the service\'s own, or "*" for any name.',
+    'Models it serves: a list of names, a map from the name that clients use to the service\'s own, or "*" for any name. A name that ends with a star is a family, such as gemini-*.',
   ),
   maxConcurrent: optionalCount("Requests it may hold at once. Absent: no limit."),
+  quota: quota.optional(),
   contextTokens: optionalCount(
     "Tokens that prompt and answer may fill together. Absent: unknown, so never a reason to refuse.",
   ),
@@ -264,7 +266,7 @@ const gemini = z.strictObject({
   models: modelChoice
     .optional()
     .describe(
-      'Models it serves: a list of names, a map from the name that clients use to the service\'s own, or "*" for any name. Absent: asked of GET url/v1beta/models.',
+      'Models it serves: a list of names, a map from the name that clients use to the service\'s own, or "*" for any name. A name that ends with a star is a family, such as gemini-*. Absent: asked of GET url/v1beta/models.',
     ),
 });
 
@@ -333,6 +335,7 @@ const key = z
         .boolean()
         .default(false)
         .describe("Whether it may operate the server: see, cordon and drain backends at /api/backends."),
+      ...modelRules("the key, of those of its tenant,"),
     },
     {
       error: literalKey(
@@ -348,6 +351,7 @@ const key = z
 
 const tenant = z.strictObject({
   keys: z.array(key).min(1).describe("Keys that its programs send as `authorization: Bearer`."),
+  ...modelRules("the tenant"),
 });
 
 /**
@@ -360,6 +364,10 @@ export const configSchema = z
     server: server.prefault({}).describe("The HTTP server and the limits that hold for every backend."),
     sites: named(site, "Places where backends stand, by name. Absent: one site `local` of layer device.").optional(),
     backends: named(backend, "Deployments that accept requests, by name. At least one.", 1),
+    models: z
+      .record(modelName, modelEntry)
+      .describe("What is known of models, by the name that clients use, whichever backend serves them; and aliases.")
+      .prefault({}),
     classes: named(
       serviceClass,
       "Service classes and their latency objectives. standard, interactive and batch are always there.",
