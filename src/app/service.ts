@@ -156,6 +156,8 @@ const PINNED = [
   "host",
   "port",
   "maxAnswerBytes",
+  "maxHeaders",
+  "maxHeaderBytes",
   "maxConnections",
   "maxConnectionsPerClient",
   "trustedProxies",

@@ -2,29 +2,12 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { get } from "node:http";
 import type { Socket } from "node:net";
-import { after, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { FakeDesk } from "../../test/fakes/desk.ts";
-import { GATEWAY_OPTIONS } from "../../test/fakes/gateway.ts";
 import { exchangeBytes, open, type RawAnswer, readToEnd } from "../../test/fakes/http.ts";
+import { startGateway } from "../../test/fakes/running-gateway.ts";
 import { until } from "../../test/until.ts";
 import { Headcount } from "./connections.ts";
-import { Gateway, type GatewayOptions } from "./server.ts";
-
-const gateways: Gateway[] = [];
-after(async () => {
-  for (const gateway of gateways) {
-    gateway.stopListening();
-    await gateway.finish(0);
-  }
-});
-
-async function begin(change: Partial<GatewayOptions>) {
-  const desk = new FakeDesk();
-  const lines: string[] = [];
-  const gateway = new Gateway(desk, { ...GATEWAY_OPTIONS, log: (line) => lines.push(line), ...change });
-  gateways.push(gateway);
-  return { desk, lines, port: await gateway.listen("127.0.0.1", 0) };
-}
 
 const BODY = '{"model":"m","messages":[{"role":"user","content":"Hi"}]}';
 const health = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
@@ -52,7 +35,7 @@ async function openMany(port: number, count: number): Promise<readonly Socket[]>
 describe("connections", () => {
   for (const limits of [{ maxConnections: 3 }, { maxConnectionsPerClient: 3 }]) {
     test(`beyond ${Object.keys(limits)[0]} are answered 503 and closed, until one is free`, async () => {
-      const { port, lines } = await begin(limits);
+      const { port, lines } = await startGateway(limits);
       const sockets = await openMany(port, 3);
       // Each has been seen once it is answered.
       for (const socket of sockets) {
@@ -71,7 +54,7 @@ describe("connections", () => {
   }
 
   test("that are refused hold nothing, though they never read or close", async () => {
-    const { port } = await begin({ maxConnections: 1 });
+    const { port } = await startGateway({ maxConnections: 1 });
     const first = await open(port);
     first.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
     await once(first, "data");
@@ -86,7 +69,7 @@ describe("connections", () => {
 
 describe("open requests", () => {
   test("beyond the limit are answered 429, while health is still told", async () => {
-    const { desk, port } = await begin({ maxOpenRequests: 2 });
+    const { desk, port } = await startGateway({ maxOpenRequests: 2 });
     desk.onArrive = () => {};
     const held = await openMany(port, 2);
     for (const socket of held) socket.write(chat());
@@ -100,7 +83,7 @@ describe("open requests", () => {
   });
 
   test("count while they are uploaded", async () => {
-    const { port } = await begin({ maxOpenRequests: 1 });
+    const { port } = await startGateway({ maxOpenRequests: 1 });
     const socket = await open(port);
     socket.write(chat().slice(0, -5));
     await until("its place is taken", async () => (await exchangeBytes(port, chat())).status === 429);
@@ -113,7 +96,7 @@ describe("a trusted proxy", () => {
   const forwarded = (address: string): string[] => [`x-forwarded-for: ${address}`];
 
   test("has many clients, each with its own limit", async () => {
-    const { desk, port, lines } = await begin({ maxConnectionsPerClient: 1, trustedProxies: ["127.0.0.0/8"] });
+    const { desk, port, lines } = await startGateway({ maxConnectionsPerClient: 1, trustedProxies: ["127.0.0.0/8"] });
     desk.onArrive = () => {};
     const held = await openMany(port, 2);
     held[0]?.write(chat(forwarded("1.1.1.1")));
@@ -131,7 +114,7 @@ describe("a trusted proxy", () => {
   });
 
   test("is what no other client is by saying so", async () => {
-    const { port } = await begin({ maxConnectionsPerClient: 1, trustedProxies: ["10.0.0.0/8"] });
+    const { port } = await startGateway({ maxConnectionsPerClient: 1, trustedProxies: ["10.0.0.0/8"] });
     const first = await open(port);
     first.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
     await once(first, "data");
@@ -141,7 +124,7 @@ describe("a trusted proxy", () => {
 });
 
 test("a refused client of node:http sees the answer, not a broken connection", async () => {
-  const { port } = await begin({ maxConnections: 1 });
+  const { port } = await startGateway({ maxConnections: 1 });
   const first = await open(port);
   first.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
   await once(first, "data");

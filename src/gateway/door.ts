@@ -15,6 +15,8 @@ import { Idempotency, type KeptAnswer, type KeyUse, type Recording } from "./ide
 /** How the door takes requests. */
 export interface DoorOptions {
   readonly maxBodyBytes: number;
+  /** Levels of objects and arrays in a body. */
+  readonly maxJsonDepth: number;
   readonly defaultClass: string;
   /** How long a client may leave bytes of its answer unread. */
   readonly clientIdleMs: number;
@@ -92,7 +94,7 @@ export class Door {
     };
     if (typeof body === "string") return refuse(body, { headers: ["connection", "close"] });
     if (this.#desk.stopping) return refuse("shutting_down", { retryAfterMs: 1000 });
-    const parsed = parseRequest(endpoint, body);
+    const parsed = parseRequest(endpoint, body, this.#options.maxJsonDepth);
     if (!parsed.ok) return refuse(parsed.code, { detail: parsed.detail, param: parsed.param });
     const key = req.headers["idempotency-key"];
     const claim = key === undefined ? null : this.#claim({ ...of, key, body });

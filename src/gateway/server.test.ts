@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { after, describe, test } from "node:test";
-import { FakeDesk } from "../../test/fakes/desk.ts";
+import { describe, test } from "node:test";
 import { GATEWAY_OPTIONS } from "../../test/fakes/gateway.ts";
 import { receiptOf } from "../../test/fakes/receipt.ts";
+import { startGateway } from "../../test/fakes/running-gateway.ts";
 import { hashKey } from "./access.ts";
-import { Gateway, type GatewayOptions } from "./server.ts";
+import type { GatewayOptions } from "./server.ts";
 
 const ID = "018bcfe5-6800-7000-8000-0000000000ff";
 const OPTIONS: GatewayOptions = { ...GATEWAY_OPTIONS, maxBodyBytes: 1000, version: "1.2.3" };
@@ -18,21 +18,9 @@ interface ErrorBody {
   readonly error: { readonly code: string; readonly message: string; readonly param: string | null };
 }
 
-const gateways: Gateway[] = [];
-after(async () => {
-  for (const gateway of gateways) {
-    gateway.stopListening();
-    await gateway.finish(0);
-  }
-});
-
 async function begin(change: Partial<GatewayOptions> = {}) {
-  const desk = new FakeDesk();
-  const gateway = new Gateway(desk, { ...OPTIONS, ...change });
-  gateways.push(gateway);
-  const port = await gateway.listen("127.0.0.1", 0);
-  const call = (path: string, init: RequestInit = {}): Promise<Response> =>
-    fetch(`http://127.0.0.1:${port}${path}`, init);
+  const { desk, gateway, origin } = await startGateway({ ...OPTIONS, ...change });
+  const call = (path: string, init: RequestInit = {}): Promise<Response> => fetch(origin + path, init);
   const post = (path: string, body: string = CHAT, headers: Record<string, string> = {}): Promise<Response> =>
     call(path, { method: "POST", body, headers });
   return { desk, call, post, gateway };

@@ -11,7 +11,7 @@ import { answering, sendError, sendJson, sendText } from "./answers.ts";
 import { Headcount, TurnedAway } from "./connections.ts";
 import { Door, type DoorOptions } from "./door.ts";
 import { ENDPOINTS } from "./endpoints.ts";
-import { MAX_URL_BYTES, type ParserError, refuse, refuseBytes } from "./refuse.ts";
+import { type ParserError, refuse, refuseBytes } from "./refuse.ts";
 import { type Operation, operationOf, Operator } from "./operator.ts";
 import { type Storage, type StorageRoute, storageRouteOf } from "./storage.ts";
 
@@ -21,6 +21,10 @@ export interface GatewayOptions extends DoorOptions {
   /** A certificate chain and its key in PEM form; null serves plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly uploadTimeoutMs: number;
+  readonly maxUrlBytes: number;
+  /** Headers of a request, and the bytes of all of them together, its URL included. Taken at the start. */
+  readonly maxHeaders: number;
+  readonly maxHeaderBytes: number;
   /** Connections at once. */
   readonly maxConnections: number;
   /** Connections of one client at once, or its open requests where it comes through a trusted proxy; null is no limit. */
@@ -37,7 +41,6 @@ export interface GatewayOptions extends DoorOptions {
 const RECEIPTS = "/api/receipts/";
 const TIMEOUT_CHECK_MS = 1000;
 const KEEP_ALIVE_MS = 75_000;
-const MAX_HEADERS = 100;
 const RETRY_MS = 1000;
 
 /** HTTP: routes, keys and streaming. Requests become exchanges for the desk; it decides nothing about them. */
@@ -78,15 +81,17 @@ export class Gateway {
       requestTimeout: options.uploadTimeoutMs,
       headersTimeout: options.uploadTimeoutMs,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      maxHeaderSize: options.maxHeaderBytes,
       keepAliveTimeout: KEEP_ALIVE_MS,
       // Node's own refusal has no body; ours has the error's words.
       requireHostHeader: false,
     });
     // Node drops what is over its limit in silence; one more than ours is let in, so that it is seen and refused.
-    this.#server.maxHeadersCount = MAX_HEADERS + 1;
+    this.#server.maxHeadersCount = options.maxHeaders + 1;
     this.#server.on("request", (req, res) => this.#begin(req, res));
     this.#server.on("clientError", (error: ParserError, socket) => {
-      const code = refuseBytes(error, { socket: socket as Socket, answer: this.#answers.get(socket) ?? null });
+      const answer = this.#answers.get(socket) ?? null;
+      const code = refuseBytes(error, { socket: socket as Socket, answer, maxUrlBytes: this.#options.maxUrlBytes });
       if (code !== null) desk.refused(code);
     });
     this.#guardConnections();
@@ -186,8 +191,9 @@ export class Gateway {
     if (req.headers.host === undefined && req.httpVersion === "1.1")
       return this.#refuse(req, res, { code: "bad_http" });
     const url = req.url ?? "/";
-    if (url.length > MAX_URL_BYTES) return this.#refuse(req, res, { code: "url_too_long" });
-    if (req.rawHeaders.length > 2 * MAX_HEADERS) return this.#refuse(req, res, { code: "headers_too_large" });
+    const { maxUrlBytes, maxHeaders } = this.#options;
+    if (url.length > maxUrlBytes) return this.#refuse(req, res, { code: "url_too_long" });
+    if (req.rawHeaders.length > 2 * maxHeaders) return this.#refuse(req, res, { code: "headers_too_large" });
     const path = pathOf(url);
     const endpoint = ENDPOINTS[path];
     if (endpoint !== undefined) {
