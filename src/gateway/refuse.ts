@@ -4,15 +4,23 @@ import { type ErrorCode, errorRow } from "../base/errors.ts";
 import { errorEnvelope } from "../wire/error.ts";
 import { type FlatHeaders, retryAfter, sendError } from "./answers.ts";
 
-/** Refuses a request whose body is not read: the connection cannot be used again. */
+/** Refuses a request whose body is not read: the connection cannot be used again, nor where what follows on it is not to be trusted. */
 export function refuse(
   req: IncomingMessage,
   res: ServerResponse,
-  of: { readonly code: ErrorCode; readonly headers?: FlatHeaders; readonly retryAfterMs?: number },
+  of: {
+    readonly code: ErrorCode;
+    readonly headers?: FlatHeaders;
+    readonly retryAfterMs?: number;
+    readonly closes?: boolean;
+  },
 ): void {
   const { code, headers = [], retryAfterMs = null } = of;
   const hasBody = req.headers["content-length"] !== undefined || req.headers["transfer-encoding"] !== undefined;
-  sendError(res, code, { retryAfterMs, headers: hasBody ? [...headers, "connection", "close"] : headers });
+  sendError(res, code, {
+    retryAfterMs,
+    headers: hasBody || of.closes === true ? [...headers, "connection", "close"] : headers,
+  });
 }
 
 /** What the parser says of bytes that are no request. */

@@ -9,9 +9,10 @@ import { identify, type KeyHolder, type KeyRing } from "./access.ts";
 import { clientAddress, clientOf, isTrusted, networksOf, plainAddress, type TrustedNetworks } from "./addresses.ts";
 import { answering, sendError, sendJson, sendText } from "./answers.ts";
 import { Headcount, TurnedAway } from "./connections.ts";
+import { isAmbiguous } from "./framing.ts";
 import { Door, type DoorOptions } from "./door.ts";
 import { ENDPOINTS } from "./endpoints.ts";
-import { type ParserError, refuse, refuseBytes } from "./refuse.ts";
+import { type ParserError, refusalBytes, refuse, refuseBytes } from "./refuse.ts";
 import { type Operation, operationOf, Operator } from "./operator.ts";
 import { type Storage, type StorageRoute, storageRouteOf } from "./storage.ts";
 
@@ -42,6 +43,7 @@ const RECEIPTS = "/api/receipts/";
 const TIMEOUT_CHECK_MS = 1000;
 const KEEP_ALIVE_MS = 75_000;
 const RETRY_MS = 1000;
+const BAD_HTTP = { code: "bad_http", closes: true } as const;
 
 /** HTTP: routes, keys and streaming. Requests become exchanges for the desk; it decides nothing about them. */
 export class Gateway {
@@ -89,6 +91,11 @@ export class Gateway {
     // Node drops what is over its limit in silence; one more than ours is let in, so that it is seen and refused.
     this.#server.maxHeadersCount = options.maxHeaders + 1;
     this.#server.on("request", (req, res) => this.#begin(req, res));
+    this.#server.on("checkExpectation", (req, res) => this.#refuse(req, res, BAD_HTTP));
+    this.#server.on("connect", (_req, socket) => {
+      desk.refused("bad_http");
+      socket.end(refusalBytes("bad_http"));
+    });
     this.#server.on("clientError", (error: ParserError, socket) => {
       const answer = this.#answers.get(socket) ?? null;
       const code = refuseBytes(error, { socket: socket as Socket, answer, maxUrlBytes: this.#options.maxUrlBytes });
@@ -188,8 +195,7 @@ export class Gateway {
   #route(req: IncomingMessage, res: ServerResponse): void {
     res.sendDate = false;
     if (this.#desk.stopping) res.shouldKeepAlive = false;
-    if (req.headers.host === undefined && req.httpVersion === "1.1")
-      return this.#refuse(req, res, { code: "bad_http" });
+    if (isAmbiguous(req)) return this.#refuse(req, res, BAD_HTTP);
     const url = req.url ?? "/";
     const { maxUrlBytes, maxHeaders } = this.#options;
     if (url.length > maxUrlBytes) return this.#refuse(req, res, { code: "url_too_long" });

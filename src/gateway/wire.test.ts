@@ -323,19 +323,4 @@ describe("a request target", () => {
     assert.equal(answer.status, 400, answer.text);
     assert.match(answer.body, /"code":"bad_http"/);
   });
-
-  for (const [what, headers] of [
-    ["two lengths", ["content-length: 5", "content-length: 6"]],
-    ["a length and chunks", ["content-length: 5", "transfer-encoding: chunked"]],
-    ["chunks that are not the last coding", ["transfer-encoding: chunked, identity"]],
-    ["a space before the colon", ["content-length : 5"]],
-    ["a folded header", ["x-a: b", " content-length: 5"]],
-  ] as const) {
-    test(`that could be read in two ways, by ${what}, is answered 400 and the connection closes`, async () => {
-      const { desk, port } = await begin();
-      const answer = await exchangeBytes(port, `${head(headers)}hello`);
-      assert.equal(answer.status, 400, answer.text);
-      assert.equal(desk.exchanges.length, 0);
-    });
-  }
 });
