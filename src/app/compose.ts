@@ -89,7 +89,8 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   const notices: Notices = { lines: [] };
   const desk = deskOf({ utility, notices, shown });
   const storage = await openStorage(desk, config, options);
-  const gateway = new Gateway(desk, { ...config.server, tls, keys, version: VERSION, log }, storage);
+  const { logClientAddress } = config.telemetry;
+  const gateway = new Gateway(desk, { ...config.server, logClientAddress, tls, keys, version: VERSION, log }, storage);
   const port = await listen(gateway, config.server, async () => {
     await utility.close();
     discard(options.journal);
@@ -228,6 +229,8 @@ function deskOf({ utility, notices, shown }: { utility: Utility; notices: Notice
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),
     metrics: () => shown.metrics({ backends: utility.kernel.backends(), ...utility.kernel.counts() }),
     refused: shown.refused,
+    turnedAway: shown.turnedAway,
+    cameFrom: shown.cameFrom,
     mint: (wallMs) => mint.requestId(wallMs),
     get storeTrouble() {
       return utility.storeTrouble;

@@ -35,7 +35,7 @@ async function openMany(port: number, count: number): Promise<readonly Socket[]>
 describe("connections", () => {
   for (const limits of [{ maxConnections: 3 }, { maxConnectionsPerClient: 3 }]) {
     test(`beyond ${Object.keys(limits)[0]} are answered 503 and closed, until one is free`, async () => {
-      const { port, lines } = await startGateway(limits);
+      const { desk, port, lines } = await startGateway(limits);
       const sockets = await openMany(port, 3);
       // Each has been seen once it is answered.
       for (const socket of sockets) {
@@ -48,6 +48,11 @@ describe("connections", () => {
       sockets[0]?.destroy();
       await until("its place is free", async () => (await exchangeBytes(port, health)).status === 200);
       for (const socket of sockets) socket.destroy();
+      const limit = "maxConnections" in limits ? "max_connections" : "max_connections_per_client";
+      assert.deepEqual(
+        desk.limits.slice(0, 5),
+        Array.from({ length: 5 }, () => limit),
+      );
       assert.equal(lines.length, 1, "a flood is one line");
       assert.match(lines[0] ?? "", /latest from 127\.0\.0\.1/);
     });
@@ -105,6 +110,7 @@ describe("a trusted proxy", () => {
     for (const address of ["1.1.1.1", "2.2.2.2"]) {
       assertRefused(await exchangeBytes(port, chat(forwarded(address))), 503, "too_many_connections");
     }
+    assert.deepEqual(desk.limits, ["max_connections_per_client", "max_connections_per_client"]);
     assert.match(lines.join(), /1\.1\.1\.1/);
     desk.onArrive = new FakeDesk().onArrive;
     assert.equal((await exchangeBytes(port, chat(forwarded("6.6.6.6")))).status, 200);
@@ -144,11 +150,11 @@ test("a headcount lets in as many as it may and forgets who has left", () => {
   const count = new Headcount({ max: 3, maxPerClient: 2 });
   assert.deepEqual(
     ["a", "a", "a", null, "b"].map((client) => count.enter(client)),
-    [true, true, false, true, false],
+    [null, null, "max_connections_per_client", null, "max_connections"],
   );
   count.leave("a");
-  assert.equal(count.enter("b"), true);
-  assert.equal(count.enter("a"), false);
+  assert.equal(count.enter("b"), null);
+  assert.equal(count.enter("a"), "max_connections");
   count.leave(null);
-  assert.equal(count.enter("a"), true);
+  assert.equal(count.enter("a"), null);
 });

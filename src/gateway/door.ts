@@ -44,6 +44,7 @@ export class Door {
   readonly #desk: Desk;
   #options: DoorOptions;
   readonly #idempotency: Idempotency;
+  readonly #onUnread = (): void => this.#desk.turnedAway("client_idle");
 
   constructor(desk: Desk, options: DoorOptions) {
     this.#desk = desk;
@@ -62,13 +63,15 @@ export class Door {
   take(
     req: IncomingMessage,
     res: ServerResponse,
-    of: { readonly endpoint: Endpoint; readonly holder: KeyHolder },
+    of: { readonly endpoint: Endpoint; readonly holder: KeyHolder; readonly clientAddress: string | null },
   ): void {
     const requestId = this.#desk.mint(Date.now());
     const clientRequestId = clientRequestIdOf(req) ?? requestId;
     readBody(req, this.#options.maxBodyBytes, (body) => {
       const opened = answering(res, () => this.#open(req, res, { ...of, requestId, clientRequestId, body }));
-      if (opened !== null) opened.watch(this.#desk.arrive(opened), this.#options.clientIdleMs);
+      if (opened === null) return;
+      if (of.clientAddress !== null) this.#desk.cameFrom(requestId, of.clientAddress);
+      opened.watch(this.#desk.arrive(opened), this.#options.clientIdleMs, this.#onUnread);
     });
   }
 
@@ -100,7 +103,7 @@ export class Door {
     const claim = key === undefined ? null : this.#claim({ ...of, key, body });
     if (claim?.kind === "refused") return refuse(claim.code, claim.more);
     if (claim?.kind === "replay") {
-      closeUnread(res, this.#options.clientIdleMs);
+      closeUnread(res, this.#options.clientIdleMs, this.#onUnread);
       sendKept(res, claim.answer, headers);
       return null;
     }

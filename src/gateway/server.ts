@@ -34,6 +34,8 @@ export interface GatewayOptions extends DoorOptions {
   readonly maxOpenRequests: number;
   /** Networks of proxies that are believed when they say for whom they call. */
   readonly trustedProxies: readonly string[];
+  /** Whether the desk is told who sends each request. */
+  readonly logClientAddress: boolean;
   readonly version: string;
   /** One line for the operator. */
   readonly log: (line: string) => void;
@@ -43,6 +45,8 @@ const RECEIPTS = "/api/receipts/";
 const TIMEOUT_CHECK_MS = 1000;
 const KEEP_ALIVE_MS = 75_000;
 const RETRY_MS = 1000;
+/** Of requests that did not come in full in time, and of handshakes. */
+const TOO_SLOW: ReadonlySet<string> = new Set(["ERR_HTTP_REQUEST_TIMEOUT", "ERR_TLS_HANDSHAKE_TIMEOUT"]);
 const BAD_HTTP = { code: "bad_http", closes: true } as const;
 
 /** HTTP: routes, keys and streaming. Requests become exchanges for the desk; it decides nothing about them. */
@@ -97,6 +101,7 @@ export class Gateway {
       socket.end(refusalBytes("bad_http"));
     });
     this.#server.on("clientError", (error: ParserError, socket) => {
+      if (error.code !== undefined && TOO_SLOW.has(error.code)) desk.turnedAway("upload_timeout");
       const answer = this.#answers.get(socket) ?? null;
       const code = refuseBytes(error, { socket: socket as Socket, answer, maxUrlBytes: this.#options.maxUrlBytes });
       if (code !== null) desk.refused(code);
@@ -112,8 +117,11 @@ export class Gateway {
       const address = plainAddress(socket.remoteAddress ?? "");
       // A trusted proxy calls for many clients; its requests are counted, each for whom it is made.
       const client = isTrusted(address, this.#trusted) ? null : clientOf(address);
-      if (!this.#connections.enter(client))
+      const limit = this.#connections.enter(client);
+      if (limit !== null) {
+        this.#desk.turnedAway(limit);
         return this.#turnedAway.end(socket, { address, speaks: this.#options.tls === null });
+      }
       socket.on("close", () => this.#connections.leave(client));
       for (const listener of serve) listener.call(this.#server, socket);
     });
@@ -135,17 +143,25 @@ export class Gateway {
 
   /** Counts a request of a trusted proxy for its client; false when that has too many. */
   #enterForwarded(req: IncomingMessage, res: ServerResponse): boolean {
-    const peer = plainAddress(req.socket.remoteAddress ?? "");
-    if (!isTrusted(peer, this.#trusted)) return true;
-    // Node joins repeated headers of this name with commas.
-    const address = clientAddress(peer, String(req.headers["x-forwarded-for"]), this.#trusted);
+    if (!isTrusted(plainAddress(req.socket.remoteAddress ?? ""), this.#trusted)) return true;
+    const address = this.#addressOf(req);
     const client = clientOf(address);
-    if (!this.#forwarded.enter(client)) {
+    const limit = this.#forwarded.enter(client);
+    if (limit !== null) {
+      this.#desk.turnedAway(limit);
       this.#turnedAway.say(address);
       return false;
     }
     res.on("close", () => this.#forwarded.leave(client));
     return true;
+  }
+
+  /** Who calls, as far as proxies are trusted to say so. */
+  #addressOf(req: IncomingMessage): string {
+    const forwarded = req.headers["x-forwarded-for"];
+    // Node joins repeated headers of this name with commas.
+    const hops = forwarded === undefined ? undefined : String(forwarded);
+    return clientAddress(req.socket.remoteAddress ?? "", hops, this.#trusted);
   }
 
   /** Serves by other keys and limits from the next request on; one whose body is still coming ends by the old ones. */
@@ -242,7 +258,8 @@ export class Gateway {
     res.on("close", () => {
       this.#completing -= 1;
     });
-    this.#door.take(req, res, { endpoint, holder });
+    const address = this.#options.logClientAddress ? this.#addressOf(req) : null;
+    this.#door.take(req, res, { endpoint, holder, clientAddress: address });
   }
 
   #routeRead(req: IncomingMessage, res: ServerResponse, path: string): void {
@@ -287,10 +304,10 @@ export class Gateway {
     const up = backends.filter((backend) => backend.state === "up" || backend.state === "cooling");
     if (up.length === 0) trouble.push("no backend is up");
     else if (up.every((backend) => backend.cordoned)) trouble.push("every backend that is up is cordoned");
-    // Warnings quote the configuration, which is not for everybody who can reach the port.
+    // Both quote the configuration and the disk, which are not for everybody who can reach the port.
     const mayKnow = typeof identify(req, this.#options.keys) !== "string";
     const status = trouble.length === 0 ? "ready" : "not_ready";
-    const value = { status, trouble, warnings: mayKnow ? this.#desk.warnings : [] };
+    const value = { status, trouble: mayKnow ? trouble : [], warnings: mayKnow ? this.#desk.warnings : [] };
     sendJson(res, trouble.length === 0 ? 200 : 503, { value });
   }
 

@@ -28,7 +28,7 @@ describe("a client that leaves its answer unread", () => {
     };
     const socket = await ask(true);
     await until("the desk hears of it", () => desk.gone.length === 1);
-    assert.deepEqual(desk.goneCodes, ["client_too_slow"]);
+    assert.deepEqual([desk.goneCodes, desk.limits], [["client_too_slow"], ["client_idle"]]);
     // What the desk still says of it is no news.
     desk.exchanges[0]?.write(Buffer.from("x"));
     desk.exchanges[0]?.fail({ code: "client_too_slow", detail: null, retryAfterMs: null, relay: null });
@@ -52,7 +52,7 @@ describe("a client that leaves its answer unread", () => {
     const begun = performance.now();
     await gateway.finish(5000);
     assert.ok(performance.now() - begun < 2000, "no answer is left open");
-    assert.deepEqual([desk.exchanges.length, desk.gone], [1, []]);
+    assert.deepEqual([desk.exchanges.length, desk.gone, desk.limits], [1, [], ["client_idle", "client_idle"]]);
     for (const socket of sockets) socket.destroy();
   });
 

@@ -53,12 +53,13 @@ describe("over TLS", () => {
   });
 
   test("bytes that are no TLS, and handshakes that never end, are closed", async () => {
-    const { port } = await begin({ uploadTimeoutMs: 300 });
+    const { desk, port } = await begin({ uploadTimeoutMs: 300 });
     const { text } = await exchangeBytes(port, "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
     assert.ok(!text.includes("HTTP/"), text);
     const silent = connectPlain(port, "127.0.0.1");
     silent.on("error", () => {});
     await readToEnd(silent);
+    assert.deepEqual(desk.limits, ["upload_timeout"]);
     assert.equal((await ask(port, false)).status, 200);
   });
 

@@ -169,7 +169,7 @@ describe("a client that is slow or leaves", () => {
     const writing = setInterval(() => socket.write("x"), 5);
     await until("the connection is closed", () => socket.destroyed);
     clearInterval(writing);
-    assert.equal(desk.exchanges.length, 0);
+    assert.deepEqual([desk.exchanges.length, desk.limits], [0, ["upload_timeout"]]);
   });
 
   test("headers that never end are 408", async () => {

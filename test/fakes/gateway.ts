@@ -18,6 +18,7 @@ export const GATEWAY_OPTIONS: GatewayOptions = {
   trustedProxies: [],
   idempotencyKeepMs: 600_000,
   idempotencyMaxBytes: 1_000_000,
+  logClientAddress: false,
   version: "0",
   log: () => {},
 };

@@ -98,7 +98,7 @@ test("without a file the limits are those of the documentation", () => {
   assert.deepEqual(config.kernel.cooldown, { firstMs: 1000, maxMs: 30000 });
   assert.deepEqual(Object.keys(config.kernel.classes), ["standard", "interactive", "batch"]);
   assert.deepEqual(config.kernel.classes["batch"], { ttftMs: null, tpotMs: null, e2eMs: null });
-  assert.deepEqual(config.telemetry, { probeIntervalMs: 30000, requestLog: "none" });
+  assert.deepEqual(config.telemetry, { probeIntervalMs: 30000, requestLog: "none", logClientAddress: false });
   assert.deepEqual(config.tenants, []);
 });
 
@@ -250,6 +250,7 @@ backends:
     key: {env: KEY}
     headers: {x-api-key: abc}
   small: {site: here, engine: embedded, maxConcurrent: 9}
+telemetry: {logClientAddress: true}
 `,
     "b.yaml",
   );
@@ -258,5 +259,6 @@ backends:
     "b.yaml:8:5: backends.main.url: warning: the key travels unencrypted → use https, unless the network is trusted",
     "b.yaml:10:5: backends.main.headers: warning: the header x-api-key may be a secret, and this file shows it → use key: if the backend takes a bearer token",
     "b.yaml:11:41: backends.small.maxConcurrent: warning: more than sequences, so requests wait inside the engine → raise sequences or lower it",
+    "b.yaml:12:13: telemetry.logClientAddress: warning: there is no request log → set requestLog, or remove it",
   ]);
 });

@@ -309,6 +309,12 @@ export const configSchema = z
           .min(1)
           .default("none")
           .describe("One JSON line a request, never a body or a key: `none`, `stdout`, or a file that is appended to."),
+        logClientAddress: z
+          .boolean()
+          .default(false)
+          .describe(
+            "Whether its lines name the client's address, as seen through trusted proxies. An address is personal data in many places.",
+          ),
       })
       .prefault({})
       .describe("What is observed and shown."),

@@ -140,5 +140,7 @@ export interface AppConfig {
     readonly probeIntervalMs: number;
     /** `none`, `stdout`, or the absolute path of a file. */
     readonly requestLog: string;
+    /** Whether its lines name the client's address. */
+    readonly logClientAddress: boolean;
   };
 }

@@ -26,7 +26,12 @@ export function warningsOf(config: AppConfig): readonly Finding[] {
       ),
     ];
   });
-  return [...unused, ...crowded, ...upstreams.flatMap(upstreamWarnings)];
+  const { requestLog, logClientAddress } = config.telemetry;
+  const unlogged =
+    logClientAddress && requestLog === "none"
+      ? [warn(["telemetry", "logClientAddress"], "there is no request log", "set requestLog, or remove it")]
+      : [];
+  return [...unused, ...crowded, ...unlogged, ...upstreams.flatMap(upstreamWarnings)];
 }
 
 /** A member as it may be: on another machine, for all that the file tells. */
