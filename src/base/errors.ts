@@ -236,6 +236,14 @@ export const ERRORS = {
     message: "This server has as many requests open as it may",
     remedy: "Try again after the time in retry-after, or raise server.maxOpenRequests.",
   },
+  no_members: {
+    status: 503,
+    type: server,
+    retriable: true,
+    message: "Servers of this model are looked for, and there is none now",
+    remedy:
+      "Try again after the time in retry-after; check that they run, and that the backend's `discover` finds them.",
+  },
   queue_full: {
     status: 429,
     type: "rate_limit_error",

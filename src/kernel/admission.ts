@@ -131,6 +131,8 @@ function waitsForCordoned(state: State, request: OpenRequest): boolean {
 
 function codeOfNone(excluded: readonly Exclusion[]): ErrorCode {
   const has = (reason: ExclusionReason): boolean => excluded.some((exclusion) => exclusion.reason === reason);
+  // The one reason that passes by itself, so it goes before those that speak against the request.
+  if (has("no_members")) return "no_members";
   if (has("context_too_small")) return "context_length_exceeded";
   if (has("endpoint_not_served")) return "endpoint_not_served";
   // A backend that was never reached may serve it for all that is known.
@@ -152,6 +154,12 @@ function offersFor(
       : (forbids(backend.capability, request.job) ?? (backend.cordoned ? "cordoned" : null));
     if (reason !== null) excluded.push({ backendId: backend.id, reason });
     else offers.push(offerOf(backend, nowUs));
+  }
+  for (const pool of state.config.emptyPools) {
+    const reason = forbids(pool, request.job);
+    // Of members whose models are not known until they are asked, any may serve it for all that is known.
+    const isFit = reason === null || reason === "models_unknown";
+    excluded.push({ backendId: pool.id, reason: isFit ? "no_members" : reason });
   }
   return { offers, excluded };
 }
@@ -219,6 +227,8 @@ function wholeAnswerWatch(watch: Watch): Watch {
 }
 
 const RETRY_AFTER_MS = 1000;
+/** Refusals of our own that pass without anybody changing the request. */
+const PASSING: ReadonlySet<ErrorCode> = new Set(["no_members", "queue_full", "queue_timeout", "storage_unavailable"]);
 
 /** Answers with an error before anything went to the client, and settles. */
 export function refuse(
@@ -229,7 +239,7 @@ export function refuse(
   const failure = request.lastFailure;
   const fromUpstream = failure !== null && failure.code === io.code;
   const relay = fromUpstream && relays(failure);
-  const waits = io.code === "queue_full" || io.code === "queue_timeout" || io.code === "storage_unavailable";
+  const waits = PASSING.has(io.code);
   io.out.push({
     kind: "answer",
     requestId: request.job.requestId,

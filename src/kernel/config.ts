@@ -50,6 +50,9 @@ export interface BackendConfig {
   readonly watch: Watch;
 }
 
+/** A pool whose members are found while it runs, each a backend of its own, at a time when it has none. */
+export type EmptyPool = Pick<BackendConfig, "id" | "models" | "endpoints" | "contextTokens">;
+
 /** A class's objective in milliseconds; null is no objective. */
 export interface ClassConfig {
   readonly ttftMs: number | null;
@@ -62,6 +65,8 @@ export interface KernelConfig {
   readonly version: 1;
   readonly sites: readonly SiteConfig[];
   readonly backends: readonly BackendConfig[];
+  /** What they would serve is known, though nobody serves it now. */
+  readonly emptyPools: readonly EmptyPool[];
   readonly classes: Readonly<Record<string, ClassConfig>>;
   readonly limits: {
     /** Requests that may wait for a backend. */

@@ -47,6 +47,7 @@ export function drawFleet(seed: string): Fleet {
     version: 1,
     sites,
     backends: pool.filter((_, index) => index === 0 || chance.odds(4, 5)),
+    emptyPools: [],
     classes: {
       interactive: { ttftMs: 500, tpotMs: 50, e2eMs: null },
       batch: { ttftMs: null, tpotMs: null, e2eMs: 60_000 },

@@ -37,6 +37,7 @@ backends:
   deaf: { url: "http://127.0.0.1:${fullPort.port}/v1", models: [deaf], watch: { connectMs: 300 } }
   small: { url: "${url}", models: [small], contextTokens: 10 }
   text: { url: "${url}", models: { text: ok }, endpoints: [completions] }
+  pool: { discover: { file: no-such-file.json }, models: [pooled] }
 `,
 });
 const keyed = await Baseload.start({
@@ -216,15 +217,15 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   },
   too_many_connections: oneConnectionTooMany,
   too_many_requests: oneRequestTooMany,
+  no_members: () => asked("pooled"),
   queue_full: async () => (await crowd).full,
   queue_timeout: async () => (await crowd).timedOut,
   storage_unavailable: { elsewhere: "test/scenarios/durability.test.ts", because: "it takes a full disk" },
   shutting_down: stopping,
   upstream_unreachable: () => asked("dead"),
-  upstream_connect_timeout:
-    process.platform === "linux"
-      ? () => asked("deaf")
-      : { elsewhere: "test/scenarios/errors.test.ts", because: "other systems accept connections beyond the queue" },
+  upstream_connect_timeout: FullPort.isPossible
+    ? () => asked("deaf")
+    : { elsewhere: "test/scenarios/errors.test.ts", because: "other systems accept connections beyond the queue" },
   upstream_headers_timeout: () => streamed("headers"),
   upstream_first_timeout: () => streamed("first"),
   upstream_idle_timeout: () => inStream("idle"),

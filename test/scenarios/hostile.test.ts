@@ -107,16 +107,17 @@ async function attack(count: number, seen: Seen): Promise<void> {
       await sleep(Math.floor(index / 50) * 5);
       await new Promise<void>((resolve) => {
         const [kind, { act, told }] = KINDS[index % KINDS.length] ?? assert.fail();
-        let text = "";
+        let [text, isConnected] = ["", false];
         const socket = connect({ port: server.port, host: "127.0.0.1" }, () => {
           seen.connected += 1;
+          isConnected = true;
           act(socket);
         });
         socket.on("error", () => {});
         socket.once("close", () => {
           seen.ended += 1;
           const heard = `${kind}: ${toldIn(text)}`;
-          if (toldIn(text) !== told) seen.wrong.set(heard, (seen.wrong.get(heard) ?? 0) + 1);
+          if (isConnected && toldIn(text) !== told) seen.wrong.set(heard, (seen.wrong.get(heard) ?? 0) + 1);
           resolve();
         });
         socket.on("data", (part: Buffer) => (text += part.toString("latin1")));

@@ -33,6 +33,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
       version: 1,
       sites: resolveSites(parsed.sites),
       backends: backends.map(([id, backend]) => resolveBackend(id, backend, siteNames(parsed.sites))),
+      emptyPools: [],
       classes: resolveClasses(parsed.classes),
       limits: {
         maxQueued: server.maxQueued,
