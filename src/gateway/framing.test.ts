@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { describe, test } from "node:test";
 import { exchangeBytes, open } from "../../test/fakes/http.ts";
 import { startGateway } from "../../test/fakes/running-gateway.ts";
+import { until } from "../../test/until.ts";
 
 const BODY = '{"model":"m","messages":[{"role":"user","content":"Hi"}]}';
 const SIZE = BODY.length.toString(16);
@@ -89,6 +91,25 @@ describe("a request that could be read in two ways", () => {
       assert.deepEqual([desk.exchanges.length, desk.refusals], [0, ["bad_http"]]);
     });
   }
+});
+
+test("a wish for a tunnel whose client breaks it off, or never ends its side, ends nothing else", async () => {
+  const { desk, port } = await startGateway();
+  const wish = "CONNECT elsewhere:80 HTTP/1.1\r\nhost: elsewhere:80\r\n\r\n";
+  for (let round = 0; round < 20; round += 1) {
+    const socket = await open(port);
+    socket.write(wish);
+    socket.resetAndDestroy();
+  }
+  const lingering = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  lingering.on("error", () => {}).resume();
+  lingering.write(wish);
+  await once(lingering, "end");
+  const writing = setInterval(() => lingering.write("x"), 5);
+  await until("the connection is closed", () => lingering.destroyed);
+  clearInterval(writing);
+  assert.equal((await exchangeBytes(port, whole(LENGTH, "connection: close"))).status, 200);
+  assert.equal(desk.exchanges.length, 1);
 });
 
 describe("a request that can be read in one way alone", () => {

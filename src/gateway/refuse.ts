@@ -41,10 +41,17 @@ export function refuseBytes(
     return null;
   }
   const code = codeOfParser(error, maxUrlBytes);
+  endWith(socket, code);
+  return code;
+}
+
+/** Answers on a connection that has no request to answer, and closes it. */
+export function endWith(socket: Socket, code: ErrorCode): void {
+  // Whoever broke it off first is no news, and nobody else listens here.
+  socket.on("error", () => {});
   socket.write(refusalBytes(code));
   // Ending our side alone would leave the connection to a client that never ends its own.
   socket.destroySoon();
-  return code;
 }
 
 /** An error as a whole HTTP answer after which the connection closes, for where there is no request to answer. */

@@ -12,7 +12,7 @@ import { Headcount, TurnedAway } from "./connections.ts";
 import { isAmbiguous } from "./framing.ts";
 import { Door, type DoorOptions } from "./door.ts";
 import { ENDPOINTS } from "./endpoints.ts";
-import { type ParserError, refusalBytes, refuse, refuseBytes } from "./refuse.ts";
+import { endWith, type ParserError, refuse, refuseBytes } from "./refuse.ts";
 import { type Operation, operationOf, Operator } from "./operator.ts";
 import { type Storage, type StorageRoute, storageRouteOf } from "./storage.ts";
 
@@ -98,7 +98,7 @@ export class Gateway {
     this.#server.on("checkExpectation", (req, res) => this.#refuse(req, res, BAD_HTTP));
     this.#server.on("connect", (_req, socket) => {
       desk.refused("bad_http");
-      socket.end(refusalBytes("bad_http"));
+      endWith(socket as Socket, "bad_http");
     });
     this.#server.on("clientError", (error: ParserError, socket) => {
       if (error.code !== undefined && TOO_SLOW.has(error.code)) desk.turnedAway("upload_timeout");

@@ -54,7 +54,7 @@ export class ProxyStream {
     const late = (stage: string): void => void this.#upstream.destroy(new Late(stage, options));
     const arm = (): NodeJS.Timeout => setTimeout(() => late(this.#pieces > 0 ? "idle" : "first"), timerOf(options));
     const hasTotal = !this.#has("no-total") && !this.#has("drains-for-ever");
-    const total = setTimeout(() => late("total"), timerOf(options) * (hasTotal ? 2 : 100));
+    const total = setTimeout(() => late("total"), timerOf(options) * (hasTotal ? 4 : 100));
     let timer = arm();
     try {
       for await (const bytes of this.#upstream) {

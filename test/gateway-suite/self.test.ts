@@ -72,7 +72,7 @@ const NOTICED_BY: Readonly<Record<Fault, Readonly<Record<string, RegExp>>>> = {
   "drops-params": { "14": /whole: the parameter seed was dropped/ },
   "doubles-keys": { "14": /streamed, empty stream_options: keys twice/ },
   "streams-by-default": { "15": /omitted: content-type/ },
-  "no-backpressure": { "16": /bytes that the client had not read/ },
+  "no-backpressure": { "16": /bytes that the client had not read|never stood still/ },
   "head-too-early": { a: /dies-before-content streamed: status 200/ },
   "sends-again": { g: /dies-mid-stream: requests that reached the upstream/ },
   "ignores-pauses": { "17": /in seconds, another fits: called again/ },

@@ -10,7 +10,7 @@ import { FullPort } from "./lib/full-port.ts";
 
 // Long enough that the mock's slow behaviours are not taken for silence. An answer that is not streamed sends nothing before
 // its end, so only its total is watched; 64 MiB to a client that pauses must fit in it too.
-const WATCH = { connectMs: 1000, headersMs: 2000, firstMs: 2000, idleMs: 1500, totalMs: 4000 };
+const WATCH = { connectMs: 1000, headersMs: 2000, firstMs: 2000, idleMs: 1500, totalMs: 8000 };
 
 const mock = await startMock();
 const deaf = FullPort.isPossible ? await FullPort.open() : null;
