@@ -22,6 +22,8 @@ export class ProxyStream {
   #committed = false;
   #finished = false;
   #pieces = 0;
+  #notReadMs = 0;
+  #waitsSinceMs: number | null = null;
   #outputTokens: number | null = null;
 
   constructor(proxied: Proxied, upstream: IncomingMessage) {
@@ -52,9 +54,13 @@ export class ProxyStream {
     const reader = new SseReader();
     const { options } = this.#proxied;
     const late = (stage: string): void => void this.#upstream.destroy(new Late(stage, options));
-    const arm = (): NodeJS.Timeout => setTimeout(() => late(this.#pieces > 0 ? "idle" : "first"), timerOf(options));
-    const hasTotal = !this.#has("no-total") && !this.#has("drains-for-ever");
-    const total = setTimeout(() => late("total"), timerOf(options) * (hasTotal ? 4 : 100));
+    const arm = (): NodeJS.Timeout => setTimeout(() => late(this.#pieces > 0 ? "idle" : "first"), this.#borneMs());
+    let total = setTimeout(() => endTotal(), timerOf(options) * (this.#has("no-total") ? 100 : 2));
+    const endTotal = (): void => {
+      const notReadMs = this.#takeNotReadMs();
+      if (notReadMs > 0) total = setTimeout(endTotal, notReadMs);
+      else if (this.#borneMs() === timerOf(options)) late("total");
+    };
     let timer = arm();
     try {
       for await (const bytes of this.#upstream) {
@@ -74,6 +80,21 @@ export class ProxyStream {
       clearTimeout(total);
     }
     return this.#finished ? undefined : new Error("the upstream ended its answer too early");
+  }
+
+  /** The longest silence that is borne now; with the fault, there is no end to it once the client has left. */
+  #borneMs(): number {
+    const { options, response } = this.#proxied;
+    return this.#has("drains-for-ever") && response.destroyed ? 60_000 : timerOf(options);
+  }
+
+  /** For how long the client has not read since this was last asked: its time is not the upstream's. */
+  #takeNotReadMs(): number {
+    const nowMs = performance.now();
+    const ms = this.#notReadMs + (this.#waitsSinceMs === null ? 0 : nowMs - this.#waitsSinceMs);
+    this.#notReadMs = 0;
+    if (this.#waitsSinceMs !== null) this.#waitsSinceMs = nowMs;
+    return Math.round(ms);
   }
 
   async #take(event: SseEvent): Promise<Error | undefined> {
@@ -127,6 +148,7 @@ export class ProxyStream {
       return;
     }
     if (response.write(text) || this.#has("no-backpressure")) return;
+    this.#waitsSinceMs = performance.now();
     await new Promise<void>((resolve) => {
       const go = (): void => {
         response.off("drain", go).off("close", go);
@@ -134,6 +156,8 @@ export class ProxyStream {
       };
       response.on("drain", go).on("close", go);
     });
+    this.#notReadMs += performance.now() - this.#waitsSinceMs;
+    this.#waitsSinceMs = null;
   }
 
   #fail(failure: Error & { readonly code?: string }): void {
