@@ -106,8 +106,12 @@ test("a wish for a tunnel whose client breaks it off, or never ends its side, en
   lingering.write(wish);
   await once(lingering, "end");
   const writing = setInterval(() => lingering.write("x"), 5);
-  await until("the connection is closed", () => lingering.destroyed);
-  clearInterval(writing);
+  try {
+    await until("the connection is closed", () => lingering.destroyed);
+  } finally {
+    clearInterval(writing);
+    lingering.destroy();
+  }
   assert.equal((await exchangeBytes(port, whole(LENGTH, "connection: close"))).status, 200);
   assert.equal(desk.exchanges.length, 1);
 });

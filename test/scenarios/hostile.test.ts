@@ -197,6 +197,22 @@ describe(`${CONNECTIONS} hostile connections`, () => {
     assert.equal(mock.requests.filter(({ model }) => model !== "ok").length, 0, "no hostile request reached a backend");
   });
 
+  it("are counted, by what was wrong with them and by the limit that ended them", async () => {
+    const text = await (await fetch(`${server.origin}/metrics`)).text();
+    const countOf = (sample: string): number =>
+      Number(
+        text
+          .split("\n")
+          .find((line) => line.startsWith(`${sample} `))
+          ?.slice(sample.length) ?? 0,
+      );
+    const ofKind = (CONNECTIONS / KINDS.length) * 0.99;
+    const slow = KINDS.filter(([, { told }]) => told === "request_timeout").length;
+    assert.ok(countOf('baseload_turned_away_total{limit="upload_timeout"}') > slow * ofKind, text);
+    assert.ok(countOf('baseload_refused_total{code="bad_http"}') > ofKind, text);
+    assert.ok(countOf('baseload_refused_total{code="headers_too_large"}') > ofKind, text);
+  });
+
   it("leave nothing behind", async (test) => {
     // Those that stand now are the server's own: to the backend and to what it listens on.
     if (process.platform === "linux") await until("no connection of theirs is held", () => openSockets() < 20);
