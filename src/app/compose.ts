@@ -213,6 +213,7 @@ async function openStorage(desk: Desk, config: AppConfig, { dataDir, log }: Serv
     maxFileBytes,
     concurrency: batchConcurrency,
     maxRequests: maxBatchRequests,
+    maxJsonDepth: config.server.maxJsonDepth,
     keepSeconds: batchResultDays * DAY_SECONDS,
     clientIdleMs: config.server.clientIdleMs,
     log,
