@@ -222,13 +222,14 @@ async function openStorage(desk: Desk, config: AppConfig, { dataDir, log }: Serv
 
 function deskOf({ utility, notices, shown }: { utility: Utility; notices: Notices; shown: Showing }): Desk {
   const mint = new Mint();
+  const backends = () => utility.kernel.backends(systemClock.nowUs());
   return {
     arrive: (exchange) => utility.arrive(exchange),
     models: () => utility.kernel.models(),
-    backends: () => utility.kernel.backends(),
+    backends,
     cordon: (backendId, cordoned) => utility.cordon(backendId, cordoned),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),
-    metrics: () => shown.metrics({ backends: utility.kernel.backends(), ...utility.kernel.counts() }),
+    metrics: () => shown.metrics({ backends: backends(), ...utility.kernel.counts() }),
     refused: shown.refused,
     turnedAway: shown.turnedAway,
     cameFrom: shown.cameFrom,
