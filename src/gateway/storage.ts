@@ -131,7 +131,8 @@ export class Storage {
       const upload = await readUpload(req, draft, limits);
       if ("code" in upload) {
         const { code, detail, param } = upload;
-        return this.#refuse(call, code, { detail, param, headers: ["connection", "close"] });
+        // Where the rest of the form will not be read, nothing can follow it.
+        return this.#refuse(call, code, { detail, param, headers: req.complete ? [] : ["connection", "close"] });
       }
       await this.#shelf.keep(key, draft);
       const { filename, purpose, bytes, expiresAfterSeconds } = upload;

@@ -185,7 +185,8 @@ export class BatchRun {
       if (answer === null) return null;
       if (!answer.retriable || tries === MAX_TRIES || this.#isCalledOff()) return { ...answer, requestId };
       const backOffMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1));
-      await this.#sleep(answer.retryAfterMs ?? backOffMs);
+      const leftMs = this.#batch.expires_at * 1000 - Date.now();
+      await this.#sleep(Math.max(0, Math.min(answer.retryAfterMs ?? backOffMs, leftMs)));
       if (this.#isCalledOff()) return this.#stopped ? null : { ...answer, requestId };
     }
   }
