@@ -29,7 +29,7 @@ export const ERRORS = {
     type: invalid,
     retriable: false,
     message: "The body nests objects and arrays too deeply",
-    remedy: "Send JSON of at most 256 levels.",
+    remedy: "Send JSON of fewer levels, or raise server.maxJsonDepth.",
   },
   invalid_request: {
     status: 400,
@@ -71,14 +71,14 @@ export const ERRORS = {
     type: invalid,
     retriable: false,
     message: "The request's headers are too large or too many",
-    remedy: "Send at most 100 headers, of at most 16 KiB together.",
+    remedy: "Send fewer and shorter headers, or raise server.maxHeaders or server.maxHeaderBytes.",
   },
   url_too_long: {
     status: 414,
     type: invalid,
     retriable: false,
     message: "The request's URL is too long",
-    remedy: "Send at most 8192 bytes of URL; a request's content belongs into its body.",
+    remedy: "Send a request's content in its body, or raise server.maxUrlBytes.",
   },
   bad_http: {
     status: 400,
@@ -249,6 +249,14 @@ export const ERRORS = {
     retriable: true,
     message: "This server has as many requests open as it may",
     remedy: "Try again after the time in retry-after, or raise server.maxOpenRequests.",
+  },
+  no_members: {
+    status: 503,
+    type: server,
+    retriable: true,
+    message: "Servers of this model are looked for, and there is none now",
+    remedy:
+      "Try again after the time in retry-after; check that they run, and that the backend's `discover` finds them.",
   },
   queue_full: {
     status: 429,

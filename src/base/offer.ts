@@ -22,6 +22,7 @@ export interface Offer {
 export type ExclusionReason =
   | "model_not_served"
   | "models_unknown"
+  | "no_members"
   | "endpoint_not_served"
   | "context_too_small"
   | "output_too_long"

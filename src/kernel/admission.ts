@@ -278,6 +278,8 @@ function wholeAnswerWatch(watch: Watch): Watch {
 }
 
 const RETRY_AFTER_MS = 1000;
+/** Refusals of our own that pass without anybody changing the request. */
+const PASSING: ReadonlySet<ErrorCode> = new Set(["no_members", "queue_full", "queue_timeout", "storage_unavailable"]);
 
 function refuseForQuota(
   state: State,
@@ -305,7 +307,7 @@ export function refuse(
   const failure = request.lastFailure;
   const fromUpstream = failure !== null && failure.code === io.code;
   const relay = fromUpstream && relays(failure);
-  const waits = io.code === "queue_full" || io.code === "queue_timeout" || io.code === "storage_unavailable";
+  const waits = PASSING.has(io.code);
   io.out.push({
     kind: "answer",
     requestId: request.job.requestId,

@@ -71,6 +71,9 @@ export interface BackendConfig {
   readonly watch: Watch;
 }
 
+/** A pool whose members are found while it runs, each a backend of its own, at a time when it has none. */
+export type EmptyPool = Pick<BackendConfig, "id" | "models" | "endpoints" | "contextTokens">;
+
 /** A class's objective in milliseconds; null is no objective. */
 export interface ClassConfig {
   readonly ttftMs: number | null;
@@ -89,6 +92,8 @@ export interface KernelConfig {
   readonly aliases: Readonly<Record<string, readonly string[]>>;
   /** Which models a tenant may use; a tenant that is not here may use every one. */
   readonly access: Readonly<Record<string, TenantRules>>;
+  /** What they would serve is known, though nobody serves it now. */
+  readonly emptyPools: readonly EmptyPool[];
   readonly classes: Readonly<Record<string, ClassConfig>>;
   readonly limits: {
     /** Requests that may wait for a backend. */

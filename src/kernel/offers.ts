@@ -9,7 +9,7 @@ import { mayUse, rulesOf } from "../policy/access.ts";
 import { forbids, type Wanted } from "../policy/eligible.ts";
 import { unmetNeeds } from "../policy/needs.ts";
 import type { KernelConfig } from "./config.ts";
-import type { BackendState, OpenRequest, State } from "./state.ts";
+import { type BackendState, capabilityOf, type OpenRequest, type State } from "./state.ts";
 
 /** What could serve a request now. */
 export interface Market {
@@ -69,6 +69,12 @@ function marketOf(
     if (reason !== null) excluded.push({ backendId: backend.id, reason });
     else offers.push(offerOf(backend, request.job, moment));
   }
+  for (const pool of state.config.emptyPools) {
+    const reason = forbids(capabilityOf(pool), request.job, wanted);
+    // Of members whose models are not known until they are asked, any may serve it for all that is known.
+    const isFit = reason === null || reason === "models_unknown";
+    excluded.push({ backendId: pool.id, reason: isFit ? "no_members" : reason });
+  }
   return { model: wanted.model, offers, excluded };
 }
 
@@ -102,6 +108,8 @@ export function refusalOf(
 ): { readonly code: ErrorCode; readonly detail: string } {
   const has = (reason: ExclusionReason): boolean => excluded.some((exclusion) => exclusion.reason === reason);
   const detail = job.model;
+  // The one reason that passes by itself, so it goes before those that speak against the request.
+  if (has("no_members")) return { code: "no_members", detail };
   if (has("context_too_small")) return { code: "context_length_exceeded", detail };
   if (has("output_too_long")) return { code: "output_limit_exceeded", detail };
   if (has("content_unsupported")) {

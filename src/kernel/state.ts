@@ -9,7 +9,7 @@ import { type BusyMeter, newBusyMeter } from "../cost/busy-meter.ts";
 import { type Bucket, bucketsOf, type Charge } from "../dispatch/quota.ts";
 import type { Capability } from "../policy/eligible.ts";
 import { servedModels } from "../policy/model-names.ts";
-import type { BackendConfig, KernelConfig, SiteConfig } from "./config.ts";
+import type { BackendConfig, EmptyPool, KernelConfig, SiteConfig } from "./config.ts";
 
 /** An engine's word and how old it is. Plain data. */
 export interface ObservedState {
@@ -155,8 +155,8 @@ export function mayForget(state: State, backend: BackendState): boolean {
   return true;
 }
 
-/** What a configuration says that its backend can do. */
-export function capabilityOf(config: BackendConfig): Capability {
+/** What a configuration says that a backend, or a pool, can do. */
+export function capabilityOf(config: EmptyPool): Capability {
   const { endpoints, contextTokens } = config;
   if (config.models === null) return { models: null, patterns: [], endpoints, contextTokens };
   return { ...servedModels(config.models), endpoints, contextTokens };

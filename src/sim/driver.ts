@@ -53,6 +53,7 @@ export function configOf(backends: readonly BackendConfig[], given: Partial<Kern
     models: {},
     aliases: {},
     access: {},
+    emptyPools: [],
     classes: { standard: { ttftMs: null, tpotMs: null, e2eMs: null } },
     limits: { maxQueued: 10, queueTimeoutMs: 1_000, maxAttempts: 3, maxUnsettled: 100 },
     cooldown: { firstMs: 1_000, maxMs: 8_000 },

@@ -54,6 +54,7 @@ export function drawFleet(seed: string): Fleet {
     models: {},
     aliases: drawAliases(new Chance(seed, "fleet/aliases")),
     access: {},
+    emptyPools: [],
     classes: {
       interactive: { ttftMs: 500, tpotMs: 50, e2eMs: null },
       batch: { ttftMs: null, tpotMs: null, e2eMs: 60_000 },

@@ -6,7 +6,7 @@ import { type ParseResult, parseRequest, promptText } from "./request.ts";
 const MESSAGES = [{ role: "user", content: "Hello" }];
 
 function parse(body: unknown, endpoint: "chat" | "completions" = "chat"): ParseResult {
-  return parseRequest(endpoint, Buffer.from(typeof body === "string" ? body : JSON.stringify(body)));
+  return parseRequest(endpoint, Buffer.from(typeof body === "string" ? body : JSON.stringify(body)), 256);
 }
 
 function accepted(body: unknown, endpoint: "chat" | "completions" = "chat") {

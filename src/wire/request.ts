@@ -82,13 +82,13 @@ interface Known {
   readonly user?: string | null;
 }
 
-/** Deeper than any schema of a tool that a model could follow; what comes after us may well recurse. */
-const MAX_DEPTH = 256;
-
-/** Parses a body for `endpoint`. Unknown members are fine; known ones must have their types. */
-export function parseRequest(endpoint: Endpoint, body: Buffer): ParseResult {
-  if (isDeeperThan(body, MAX_DEPTH))
-    return { ok: false, code: "json_too_deep", detail: `more than ${MAX_DEPTH} levels`, param: null };
+/**
+ * Parses a body for `endpoint`, of at most `maxDepth` levels of objects and arrays. Unknown members are fine; known ones must have
+ * their types.
+ */
+export function parseRequest(endpoint: Endpoint, body: Buffer, maxDepth: number): ParseResult {
+  if (isDeeperThan(body, maxDepth))
+    return { ok: false, code: "json_too_deep", detail: `more than ${maxDepth} levels`, param: null };
   let value: unknown;
   try {
     value = JSON.parse(body.toString("utf8"));

@@ -40,6 +40,7 @@ export function configOf(
     models: {},
     aliases: {},
     access: {},
+    emptyPools: [],
     classes: { standard: { ttftMs: null, tpotMs: null, e2eMs: null } },
     limits: { maxQueued: 10, queueTimeoutMs: 1000, maxAttempts: 3, maxUnsettled: 100, ...limits },
     cooldown: { firstMs: 1000, maxMs: 60_000 },

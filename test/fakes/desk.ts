@@ -2,7 +2,7 @@ import type { ErrorCode } from "../../src/base/errors.ts";
 import type { BackendId, RequestId } from "../../src/base/ids.ts";
 import type { ModelView } from "../../src/base/model.ts";
 import type { BackendView } from "../../src/kernel/view.ts";
-import type { Desk } from "../../src/ports/desk.ts";
+import type { ConnectionLimit, Desk } from "../../src/ports/desk.ts";
 import type { Exchange, ExchangeOwner } from "../../src/ports/exchange.ts";
 import type { StoredReceipt } from "../../src/ports/store.ts";
 
@@ -35,6 +35,8 @@ export class FakeDesk implements Desk {
   warnings: readonly string[] = [];
   stopping = false;
   readonly refusals: ErrorCode[] = [];
+  readonly limits: ConnectionLimit[] = [];
+  readonly addresses = new Map<RequestId, string>();
   canRead = true;
   /** True makes the door stumble over a mistake of ours. */
   isBroken = false;
@@ -106,6 +108,14 @@ export class FakeDesk implements Desk {
 
   refused(code: ErrorCode): void {
     this.refusals.push(code);
+  }
+
+  turnedAway(by: ConnectionLimit): void {
+    this.limits.push(by);
+  }
+
+  cameFrom(requestId: RequestId, clientAddress: string): void {
+    this.addresses.set(requestId, clientAddress);
   }
 
   mint(): RequestId {

@@ -39,6 +39,7 @@ backends:
   text: { url: "${url}", models: { text: ok }, endpoints: [completions] }
   granted: { url: "${url}", models: { granted: ok }, quota: { requestsPerDay: 1 } }
   short: { url: "${url}", models: { ok-short: ok } }
+  pool: { discover: { file: no-such-file.json }, models: [pooled] }
 models: { ok-short: { maxOutputTokens: 100, capabilities: { tools: false } } }
 `,
 });
@@ -225,15 +226,15 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
     await readJson(chat(server, "granted"));
     return asked("granted");
   },
+  no_members: () => asked("pooled"),
   queue_full: async () => (await crowd).full,
   queue_timeout: async () => (await crowd).timedOut,
   storage_unavailable: { elsewhere: "test/scenarios/durability.test.ts", because: "it takes a full disk" },
   shutting_down: stopping,
   upstream_unreachable: () => asked("dead"),
-  upstream_connect_timeout:
-    process.platform === "linux"
-      ? () => asked("deaf")
-      : { elsewhere: "test/scenarios/errors.test.ts", because: "other systems accept connections beyond the queue" },
+  upstream_connect_timeout: FullPort.isPossible
+    ? () => asked("deaf")
+    : { elsewhere: "test/scenarios/errors.test.ts", because: "other systems accept connections beyond the queue" },
   upstream_headers_timeout: () => streamed("headers"),
   upstream_first_timeout: () => streamed("first"),
   upstream_idle_timeout: () => inStream("idle"),

@@ -87,6 +87,17 @@ function serverFindings(raw: unknown): Finding[] {
       finding(["server", "defaultClass"], `there is no class "${shown(chosen)}"`, choose(chosen, classes, "classes")),
     );
   }
+  const [url, headers] = [fieldOf(server, "maxUrlBytes") ?? 8192, fieldOf(server, "maxHeaderBytes") ?? 16_384];
+  if (typeof url === "number" && typeof headers === "number" && url >= headers) {
+    const key = fieldOf(server, "maxUrlBytes") === undefined ? "maxHeaderBytes" : "maxUrlBytes";
+    findings.push(
+      finding(
+        ["server", key],
+        "maxHeaderBytes is not more than maxUrlBytes, which counts towards it",
+        "raise maxHeaderBytes or lower maxUrlBytes",
+      ),
+    );
+  }
   const first = fieldOf(server, "cooldownFirstMs") ?? 1000;
   const most = fieldOf(server, "cooldownMaxMs") ?? 30_000;
   if (typeof first === "number" && typeof most === "number" && first > most) {

@@ -23,6 +23,10 @@ const SERVER_DEFAULTS = {
   tls: null,
   maxBodyBytes: 33554432,
   maxAnswerBytes: 67108864,
+  maxUrlBytes: 8192,
+  maxHeaders: 100,
+  maxHeaderBytes: 16384,
+  maxJsonDepth: 256,
   uploadTimeoutMs: 30000,
   maxConnections: 10000,
   maxConnectionsPerClient: null,
@@ -95,7 +99,7 @@ test("without a file the limits are those of the documentation", () => {
   assert.deepEqual(config.kernel.cooldown, { firstMs: 1000, maxMs: 30000 });
   assert.deepEqual(Object.keys(config.kernel.classes), ["standard", "interactive", "batch"]);
   assert.deepEqual(config.kernel.classes["batch"], { ttftMs: null, tpotMs: null, e2eMs: null });
-  assert.deepEqual(config.telemetry, { probeIntervalMs: 30000, requestLog: "none" });
+  assert.deepEqual(config.telemetry, { probeIntervalMs: 30000, requestLog: "none", logClientAddress: false });
   assert.deepEqual(config.tenants, []);
 });
 
@@ -248,6 +252,7 @@ backends:
     key: {env: KEY}
     headers: {x-api-key: abc}
   small: {site: here, engine: embedded, maxConcurrent: 9}
+telemetry: {logClientAddress: true}
 `,
     "b.yaml",
   );
@@ -256,6 +261,7 @@ backends:
     "b.yaml:8:5: backends.main.url: warning: the key travels unencrypted → use https, unless the network is trusted",
     "b.yaml:10:5: backends.main.headers: warning: the header x-api-key may be a secret, and this file shows it → use key: if the backend takes a bearer token",
     "b.yaml:11:41: backends.small.maxConcurrent: warning: more than sequences, so requests wait inside the engine → raise sequences or lower it",
+    "b.yaml:12:13: telemetry.logClientAddress: warning: there is no request log → set requestLog, or remove it",
   ]);
 });
 

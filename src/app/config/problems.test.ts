@@ -162,6 +162,19 @@ test("names, sites, classes and keys that contradict each other", () => {
     problems(`version: 1\n${BACKENDS}server: {cooldownMaxMs: 10}\n`)[0] ?? "",
     /cooldownMaxMs is less than cooldownFirstMs/,
   );
+  for (const limits of ["maxUrlBytes: 20000", "maxHeaderBytes: 8000"]) {
+    assert.match(
+      problems(`version: 1\n${BACKENDS}server: {${limits}}\n`)[0] ?? "",
+      /maxHeaderBytes is not more than maxUrlBytes, which counts towards it → raise maxHeaderBytes or lower maxUrlBytes/,
+    );
+  }
+  for (const [limit, words] of [
+    ["maxHeaderBytes: 100", /server\.maxHeaderBytes: .*1024/],
+    ["maxJsonDepth: 5000", /server\.maxJsonDepth: .*1000/],
+    ["maxHeaders: 0", /server\.maxHeaders: .*1/],
+  ] as const) {
+    assert.match(problems(`version: 1\n${BACKENDS}server: {${limit}}\n`).join(), words);
+  }
   assert.match(backendProblems("{url: http://h/v1, models: []}")[0] ?? "", /models: must not be empty/);
   assert.match(
     backendProblems("{url: http://h/v1, models: 3}")[0] ?? "",

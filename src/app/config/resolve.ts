@@ -42,6 +42,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
       backends: backends.map(([id, backend]) => resolveBackend(id, backend, siteNames(parsed.sites))),
       ...resolveModels(parsed.models),
       access: resolveAccess(parsed.tenants),
+      emptyPools: [],
       classes: resolveClasses(parsed.classes),
       limits: {
         maxQueued: server.maxQueued,
@@ -64,6 +65,10 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
       tls: server.tls === undefined ? null : resolveTls(server.tls, from),
       maxBodyBytes: server.maxBodyBytes,
       maxAnswerBytes: server.maxAnswerBytes,
+      maxUrlBytes: server.maxUrlBytes,
+      maxHeaders: server.maxHeaders,
+      maxHeaderBytes: server.maxHeaderBytes,
+      maxJsonDepth: server.maxJsonDepth,
       uploadTimeoutMs: server.uploadTimeoutMs,
       maxConnections: server.maxConnections,
       maxConnectionsPerClient: server.maxConnectionsPerClient ?? null,

@@ -39,6 +39,20 @@ const server = z.strictObject({
     67_108_864,
     "Largest answer that is held in memory when the client does not stream, in bytes.",
   ),
+  maxUrlBytes: count(1, 8192, "Longest URL, in bytes. One that is longer is answered with 414."),
+  maxHeaders: count(1, 100, "Headers of one request. More are answered with 431."),
+  maxHeaderBytes: z
+    .int()
+    .min(1024)
+    .max(1_048_576)
+    .default(16_384)
+    .describe("A request's headers together, its URL included, in bytes. More are answered with 431."),
+  maxJsonDepth: z
+    .int()
+    .min(8)
+    .max(1000)
+    .default(256)
+    .describe("Levels of objects and arrays in a body. More are answered with 400."),
   uploadTimeoutMs: milliseconds(30_000, "For a request's headers and body to arrive in full."),
   maxConnections: count(1, 10_000, "Connections at once. One more is answered with 503 and closed."),
   maxConnectionsPerClient: optionalCount(
@@ -402,6 +416,12 @@ export const configSchema = z
           .min(1)
           .default("none")
           .describe("One JSON line a request, never a body or a key: `none`, `stdout`, or a file that is appended to."),
+        logClientAddress: z
+          .boolean()
+          .default(false)
+          .describe(
+            "Whether its lines name the client's address, as seen through trusted proxies. An address is personal data in many places.",
+          ),
       })
       .prefault({})
       .describe("What is observed and shown."),

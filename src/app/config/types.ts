@@ -136,6 +136,13 @@ export interface ServerConfig {
   readonly maxBodyBytes: number;
   /** Most bytes of a non-streamed answer that are held. */
   readonly maxAnswerBytes: number;
+  readonly maxUrlBytes: number;
+  /** Headers of one request. */
+  readonly maxHeaders: number;
+  /** Of all of them together, the URL included. */
+  readonly maxHeaderBytes: number;
+  /** Levels of objects and arrays in a body. */
+  readonly maxJsonDepth: number;
   /** For a request's headers and body to arrive in full. */
   readonly uploadTimeoutMs: number;
   readonly maxConnections: number;
@@ -181,5 +188,7 @@ export interface AppConfig {
     readonly probeIntervalMs: number;
     /** `none`, `stdout`, or the absolute path of a file. */
     readonly requestLog: string;
+    /** Whether its lines name the client's address. */
+    readonly logClientAddress: boolean;
   };
 }

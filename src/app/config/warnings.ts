@@ -31,7 +31,12 @@ export function warningsOf(config: AppConfig): readonly Finding[] {
     ];
   });
   const unserved = unservedModels(config.kernel.models, backends);
-  return [...unused, ...unserved, ...crowded, ...upstreams.flatMap(upstreamWarnings)];
+  const { requestLog, logClientAddress } = config.telemetry;
+  const unlogged =
+    logClientAddress && requestLog === "none"
+      ? [warn(["telemetry", "logClientAddress"], "there is no request log", "set requestLog, or remove it")]
+      : [];
+  return [...unused, ...unserved, ...crowded, ...unlogged, ...upstreams.flatMap(upstreamWarnings)];
 }
 
 /** What is said of a model that nobody has is probably said of another, whose name is spelled otherwise. */
