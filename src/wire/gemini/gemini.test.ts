@@ -161,6 +161,19 @@ describe("answers of Gemini", () => {
     );
   });
 
+  test("a thought keeps its signature, marked as Gemini's, even one that comes after it; prose has none", () => {
+    const events = readAll([
+      said([{ text: "Hm", thought: true }]),
+      said([{ text: "", thought: true, thoughtSignature: "YQ==" }]),
+      said([{ text: "Rain.", thoughtSignature: "Yg==" }], { finishReason: "STOP" }),
+    ]);
+    const signatures = answerOf(events ?? [])?.parts.map(({ head, signature }) => [head.kind, signature]);
+    assert.deepEqual(signatures, [
+      ["reasoning", "gemini:YQ=="],
+      ["text", null],
+    ]);
+  });
+
   test("log probabilities belong to their text", () => {
     const logprobsResult = {
       chosenCandidates: [{ token: "Hi", logProbability: -0.5 }],

@@ -103,10 +103,13 @@ export class GeminiReader implements AnswerReader {
     return true;
   }
 
-  /** A signature may come in a part of its own, after the text that it belongs to. */
+  /**
+   * A signature may come in a part of its own, after the thought that it belongs to. Those of prose are left out: no client's
+   * shape has a place for them, and Gemini does not insist on them.
+   */
   #sign(part: JsonObject, events: AnswerEvent[]): void {
     const signature = textOf(part["thoughtSignature"]);
-    if (signature === null || this.#open === null) return;
+    if (signature === null || this.#open?.kind !== "reasoning") return;
     events.push({ kind: "signature", index: this.#open.index, signature: markSignature(signature) });
   }
 
