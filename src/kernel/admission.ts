@@ -8,6 +8,7 @@ import { forbids, upstreamModelOf } from "../policy/eligible.ts";
 import type { Command } from "./command.ts";
 import type { Watch } from "./config.ts";
 import type { Arrived, Woke } from "./event.ts";
+import { joinRun } from "./runs.ts";
 import { settle } from "./settle.ts";
 import type { BackendState, OpenRequest, State } from "./state.ts";
 import { UNKNOWN_USAGE } from "../base/job.ts";
@@ -43,6 +44,7 @@ export function onArrived(state: State, nowUs: number, io: { readonly event: Arr
     carbonMicrograms: null,
     isCarbonWhole: true,
     queueDeadlineUs: null,
+    run: null,
     lastFailure: null,
   };
   state.open.set(job.requestId, request);
@@ -52,6 +54,11 @@ export function onArrived(state: State, nowUs: number, io: { readonly event: Arr
   }
   if (!Object.hasOwn(state.config.classes, job.class)) {
     refuse(state, request, { nowUs, out: io.out, code: "unknown_class", detail: job.class });
+    return;
+  }
+  const refusal = joinRun(state, request, { nowUs, out: io.out });
+  if (refusal !== null) {
+    refuse(state, request, { nowUs, out: io.out, ...refusal });
     return;
   }
   place(state, request, { nowUs, out: io.out });

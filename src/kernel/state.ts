@@ -3,9 +3,11 @@ import type { BackendId, RequestId } from "../base/ids.ts";
 import type { Job } from "../base/job.ts";
 import type { Exclusion } from "../base/offer.ts";
 import type { AttemptRecord, CostLine, Receipt } from "../base/receipt.ts";
+import type { RunLimitKind } from "../base/run.ts";
 import type { Table } from "../base/table.ts";
 import { type BusyMeter, newBusyMeter } from "../cost/busy-meter.ts";
 import type { Capability } from "../policy/eligible.ts";
+import type { RunMember, RunState } from "./run-state.ts";
 import type { BackendConfig, KernelConfig, SiteConfig } from "./config.ts";
 
 /** One backend as the kernel sees it. Owned by the kernel; plain data. */
@@ -64,6 +66,8 @@ export interface OpenRequest {
   isCarbonWhole: boolean;
   /** Deadline in the queue, or null when none was set. */
   queueDeadlineUs: number | null;
+  /** How it stands to its run; null outside a run, and before that was looked at. */
+  run: RunMember | null;
   lastFailure: {
     readonly code: ErrorCode;
     readonly status: number | null;
@@ -85,6 +89,10 @@ export interface State {
   /** Postings that wait for the ledger. */
   readonly unposted: Set<RequestId>;
   readonly powerLimitWatts: Map<string, number>;
+  /** Runs by tenant and id, the one that was used longest ago first. */
+  readonly runs: Table<RunState>;
+  /** How many runs met a limit, by its kind; since the start. */
+  runsLimited: Readonly<Partial<Record<RunLimitKind, number>>>;
 }
 
 /** The name of the lease from which a backend's concurrency is spent. */

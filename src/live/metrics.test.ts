@@ -7,7 +7,7 @@ import { Distributions, Series } from "./prometheus.ts";
 import { RequestLog } from "./request-log.ts";
 import { receiptOf } from "../../test/fakes/receipt.ts";
 
-const IDLE = { backends: [], queued: 0, unsettled: 0 };
+const IDLE = { backends: [], queued: 0, unsettled: 0, runsLimited: {} };
 
 /** The value of one sample, found by the beginning of its line. */
 function sample(text: string, start: string): number {

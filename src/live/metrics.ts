@@ -1,4 +1,5 @@
 import type { Figure, Receipt } from "../base/receipt.ts";
+import type { RunLimitKind } from "../base/run.ts";
 import type { BackendView } from "../kernel/view.ts";
 import { Distributions, type Metric, Series } from "./prometheus.ts";
 
@@ -12,6 +13,8 @@ export interface Standing {
   readonly backends: readonly BackendView[];
   readonly queued: number;
   readonly unsettled: number;
+  /** How many runs met a limit, by its kind. */
+  readonly runsLimited: Readonly<Partial<Record<RunLimitKind, number>>>;
 }
 
 type Where = { readonly backend: string; readonly site: string };
@@ -35,6 +38,7 @@ export class Metrics {
   readonly #inFlight = gauge("backend_in_flight", "requests that a backend holds");
   readonly #up = gauge("backend_up", "1 when a backend is up and not cooling down");
   readonly #queued = gauge("queued_requests", "requests that wait for a backend");
+  readonly #runsLimited = counter("runs_limited", "runs that met a limit, by the first that they met");
   readonly #unsettled = gauge("unsettled_receipts", "receipts that are not durable yet");
 
   /** A request ended. */
@@ -71,6 +75,7 @@ export class Metrics {
     }
     this.#queued.set({}, standing.queued);
     this.#unsettled.set({}, standing.unsettled);
+    for (const [limit, runs] of Object.entries(standing.runsLimited)) this.#runsLimited.set({ limit }, runs);
     return this.#all()
       .map((metric) => metric.text())
       .join("");
@@ -85,6 +90,7 @@ export class Metrics {
       this.#cost,
       this.#energy,
       this.#carbon,
+      this.#runsLimited,
     ];
     const gauges = [this.#inFlight, this.#up, this.#queued, this.#unsettled];
     return [...counters, this.#queue, this.#ttft, this.#tpot, this.#e2e, ...gauges];

@@ -178,7 +178,14 @@ export class BatchRun {
         return { status: 400, requestId, body: Buffer.from(JSON.stringify(body)), dropped: [] };
       }
       const principal = { tenant: this.#key.tenant, key: this.#keyName };
-      const job = jobOf(parsed.request, { requestId, principal, class: CLASS, endpoint, bodyBytes: line.body.length });
+      const job = jobOf(parsed.request, {
+        requestId,
+        principal,
+        class: CLASS,
+        endpoint,
+        bodyBytes: line.body.length,
+        run: null,
+      });
       const answer = await this.#ask({ job, body: line.body, value: parsed.request.value });
       if (answer === null) return null;
       if (!answer.retriable || tries === MAX_TRIES || this.#isCalledOff()) return { ...answer, requestId };
