@@ -37,6 +37,12 @@ test("a receipt is counted in base units, by backend and site, and unknown figur
   assert.doesNotMatch(other.text(IDLE), /^baseload_energy_joules_total\{/m);
 });
 
+test("runs that met a limit are counted by its kind", () => {
+  const text = new Metrics().text({ ...IDLE, runsLimited: { steps: 2, same_calls: 1 } });
+  assert.equal(sample(text, 'baseload_runs_limited_total{limit="steps"}'), 2);
+  assert.equal(sample(text, 'baseload_runs_limited_total{limit="same_calls"}'), 1);
+});
+
 test("labels never hold a tenant, a key, a user or a model name, which callers could make up", () => {
   const metrics = new Metrics();
   const receipt = receiptOf("018f0000-0000-7000-8000-000000000002");

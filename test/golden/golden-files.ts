@@ -5,13 +5,18 @@
 import { readFileSync } from "node:fs";
 import { ERRORS, type ErrorCode } from "../../src/base/errors.ts";
 import { OpenAiEngine } from "../../src/engines/openai.ts";
+import { shown } from "../../src/gateway/runs.ts";
 import { Gateway } from "../../src/gateway/server.ts";
 import { errorEnvelope } from "../../src/wire/error.ts";
 import type { Exchange } from "../../src/ports/exchange.ts";
 import { PATIENT } from "../engine-conformance/subject.ts";
 import { FakeDesk } from "../fakes/desk.ts";
 import { GATEWAY_OPTIONS } from "../fakes/gateway.ts";
+import { runPageOf } from "../fakes/run.ts";
 import { startMock } from "../upstream/mock-upstream.ts";
+
+/** Half a minute after the run began. */
+const RUN_SEEN_WALL_MS = 1_700_000_030_000;
 
 /** One golden file of this folder. */
 export interface GoldenFile {
@@ -23,6 +28,10 @@ export interface GoldenFile {
 export async function makeGoldenFiles(): Promise<readonly GoldenFile[]> {
   return [
     { name: "errors.txt", text: errorLines() },
+    {
+      name: "run.json",
+      text: `${JSON.stringify(shown("agent-7", runPageOf("agent-7"), RUN_SEEN_WALL_MS), null, 2)}\n`,
+    },
     { name: "answer-stream.http", text: await answerText({ stream: true }) },
     { name: "answer-stream-usage.http", text: await answerText({ stream: true, wantsUsage: true }) },
     { name: "answer-whole.http", text: await answerText({ stream: false }) },
