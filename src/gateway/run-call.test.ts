@@ -69,6 +69,9 @@ describe("what a call says of its run", () => {
     assert.equal(callOf(named).choices, 1);
     assert.equal(callOf(named, { ...CHAT, n: 4 }).choices, 4);
     assert.equal(callOf(named, { model: "m", prompt: "Hi", n: 2, best_of: 5 }).choices, 5);
+    assert.equal(callOf(named, { model: "m", prompt: ["a", "b", "c"], n: 2 }).choices, 6);
+    assert.equal(callOf(named, { model: "m", prompt: [[1, 2], [3]] }).choices, 2);
+    assert.equal(callOf(named, { model: "m", prompt: [1, 2, 3] }).choices, 1);
     for (const n of [null, 0, -3, 1.5, "many"]) assert.equal(callOf(named, { ...CHAT, n }).choices, 1);
   });
 

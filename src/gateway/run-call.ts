@@ -72,10 +72,13 @@ function limitsOf(headers: IncomingHttpHeaders): RunLimits | RunProblem {
   return limits;
 }
 
+/** Answers to each prompt, of which a text completion may have many. */
 function choicesOf(body: unknown): number {
-  const { n, best_of: bestOf } = body as { readonly n?: unknown; readonly best_of?: unknown };
+  const { n, best_of: bestOf, prompt } = body as Readonly<Record<string, unknown>>;
   const asked = [n, bestOf].filter((value): value is number => typeof value === "number" && Number.isInteger(value));
-  return Math.min(MOST_CHOICES, Math.max(1, ...asked));
+  // An array of numbers is one prompt's tokens.
+  const prompts = Array.isArray(prompt) && typeof prompt[0] !== "number" ? prompt.length : 1;
+  return Math.min(MOST_CHOICES, Math.max(1, ...asked) * Math.max(1, prompts));
 }
 
 function hashOf(body: unknown): string {

@@ -15,7 +15,11 @@ let files = 0;
 const newPath = (): string => join(dir, `${(files += 1)}.sqlite`);
 
 /** A row of a step; without a run where `runId` is null. */
-function leafOf(requestId: string, runId: string | null, step: number | null = 1, tenant = "acme"): LeafRow {
+function leafOf(
+  requestId: string,
+  runId: string | null,
+  { step = 1, tenant = "acme" }: { readonly step?: number; readonly tenant?: string } = {},
+): LeafRow {
   const receipt = { ...receiptOf(requestId, tenant), runId, step };
   return { requestId, tenant, runId, wallMs: 1_700_000_000_000 + files, json: JSON.stringify(receipt) };
 }
@@ -23,7 +27,10 @@ function leafOf(requestId: string, runId: string | null, step: number | null = 1
 describe("the receipts of runs in the ledger's file", () => {
   test("give a run's record, which is its tenant's alone", () => {
     const ledger = new SqliteLedger(newPath());
-    ledger.commit([leafOf("1", "r", 1), leafOf("2", null), leafOf("3", "r", 2), leafOf("4", "r", 1, "other")], []);
+    ledger.commit(
+      [leafOf("1", "r"), leafOf("2", null), leafOf("3", "r", { step: 2 }), leafOf("4", "r", { tenant: "other" })],
+      [],
+    );
     const record = ledger.runs.answer({ kind: "recall", tenant: "acme", runId: "r" }) as RunRecord;
     assert.equal(record.steps, 2);
     assert.deepEqual(record.totals.tokens, { value: 60, unknownSteps: 0, largest: 30 });
@@ -37,7 +44,7 @@ describe("the receipts of runs in the ledger's file", () => {
 
   test("come in pages, in order", () => {
     const ledger = new SqliteLedger(newPath());
-    const rows = Array.from({ length: 5 }, (_, index) => leafOf(`r${index}`, "r", index + 1));
+    const rows = Array.from({ length: 5 }, (_, index) => leafOf(`r${index}`, "r", { step: index + 1 }));
     ledger.commit([leafOf("x", "other"), ...rows], []);
     const page = (after: number, limit: number): readonly number[] => {
       const found = ledger.runs.answer({ kind: "receipts", tenant: "acme", runId: "r", page: { after, limit } });
@@ -50,7 +57,7 @@ describe("the receipts of runs in the ledger's file", () => {
   test("name the latest runs first, each once", () => {
     const ledger = new SqliteLedger(newPath());
     ledger.commit(
-      [leafOf("1", "a"), leafOf("2", "b"), leafOf("3", "a"), leafOf("4", null), leafOf("5", "c", 1, "other")],
+      [leafOf("1", "a"), leafOf("2", "b"), leafOf("3", "a"), leafOf("4", null), leafOf("5", "c", { tenant: "other" })],
       [],
     );
     const recent = (limit: number): unknown => ledger.runs.answer({ kind: "recent", tenant: "acme", limit });
