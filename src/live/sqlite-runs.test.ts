@@ -46,8 +46,8 @@ describe("the receipts of runs in the ledger's file", () => {
     const ledger = new SqliteLedger(newPath());
     const rows = Array.from({ length: 5 }, (_, index) => leafOf(`r${index}`, "r", { step: index + 1 }));
     ledger.commit([leafOf("x", "other"), ...rows], []);
-    const page = (after: number, limit: number): readonly number[] => {
-      const found = ledger.runs.answer({ kind: "receipts", tenant: "acme", runId: "r", page: { after, limit } });
+    const page = (last: number, limit: number): readonly number[] => {
+      const found = ledger.runs.answer({ kind: "receipts", tenant: "acme", runId: "r", page: { after: last, limit } });
       return (found as readonly { leafIndex: number }[]).map(({ leafIndex }) => leafIndex);
     };
     assert.deepEqual([page(-1, 2), page(2, 2), page(4, 2), page(5, 2)], [[1, 2], [3, 4], [5], []]);

@@ -1,20 +1,20 @@
 import { z } from "zod";
 import { count, decimal, milliseconds, optionalCount } from "./fields.ts";
 
-const limits = {
-  maxSteps: optionalCount("Calls of one run. Absent: no limit."),
-  maxTokens: optionalCount("Input and output tokens of one run together. Absent: no limit."),
-  maxUsd: decimal(9, "US dollars of one run, up to 9 decimals. Absent: no limit.").optional(),
-  maxJoules: decimal(3, "Joules of one run, up to 3 decimals. Absent: no limit.").optional(),
-  maxSeconds: optionalCount(
-    "Seconds from a run's first call to its last one's arrival. Absent: no limit.",
-    1_000_000_000,
-  ),
-};
+/** Limits of one run; `absent` says what holds for one that is not written. */
+function limitsOf(absent: string) {
+  return {
+    maxSteps: optionalCount(`Calls of one run. ${absent}`),
+    maxTokens: optionalCount(`Input and output tokens of one run together. ${absent}`),
+    maxUsd: decimal(9, `US dollars of one run, up to 9 decimals. ${absent}`).optional(),
+    maxJoules: decimal(3, `Joules of one run, up to 3 decimals. ${absent}`).optional(),
+    maxSeconds: optionalCount(`Seconds from a run's first call to the arrival of any other. ${absent}`, 1_000_000_000),
+  };
+}
 
 /** What holds for every tenant's runs, and how many are kept. */
 export const runs = z.strictObject({
-  ...limits,
+  ...limitsOf("Absent: no limit."),
   maxSameCalls: count(0, 3, "How often the same call may be answered in one run. 0 is no limit."),
   maxOutputTokens: count(1, 4096, "Output tokens that are reserved for a call which gives no max_tokens."),
   unknown: z
@@ -25,20 +25,22 @@ export const runs = z.strictObject({
     ),
   maxKept: count(
     1,
-    10_000,
+    1000,
     "Runs kept in memory. The one used longest ago makes room, and comes back from its receipts.",
   ),
   idleMs: milliseconds(3_600_000, "How long a run without a call is kept in memory."),
 });
 
+const AS_FOR_ALL = "Absent: as under `runs`.";
+
 /** What holds for one tenant's runs in place of the above, key by key. */
 export const tenantRuns = z.strictObject({
-  ...limits,
+  ...limitsOf(AS_FOR_ALL),
   maxSameCalls: z
     .int()
     .min(0)
     .optional()
-    .describe("As under `runs`. Absent: what stands there, for this key and the others."),
-  maxOutputTokens: optionalCount("As under `runs`."),
-  unknown: z.enum(["refuse", "allow"]).optional().describe("As under `runs`."),
+    .describe(`How often the same call may be answered in one run. 0 is no limit. ${AS_FOR_ALL}`),
+  maxOutputTokens: optionalCount(`Output tokens that are reserved for a call which gives no max_tokens. ${AS_FOR_ALL}`),
+  unknown: z.enum(["refuse", "allow"]).optional().describe(`Where dollars or joules cannot be told. ${AS_FOR_ALL}`),
 });

@@ -11,7 +11,7 @@ describe("what holds for runs", () => {
     const { defaults, ...rest } = runsOf("");
     const none = { maxSteps: null, maxTokens: null, maxCostNanoUsd: null, maxEnergyMilliJoules: null, maxWallMs: null };
     assert.deepEqual(defaults, { limits: { ...none, maxSameCalls: 3 }, maxOutputTokens: 4096, unknown: "refuse" });
-    assert.deepEqual(rest, { tenants: {}, maxKept: 10_000, idleMs: 3_600_000 });
+    assert.deepEqual(rest, { tenants: {}, maxKept: 1000, idleMs: 3_600_000 });
   });
 
   test("is exact in the units that are counted in", () => {
