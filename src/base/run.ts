@@ -33,8 +33,8 @@ export interface RunCall {
   readonly limits: RunLimits;
   /** Answers that the call asks for at once; each may have the call's output tokens. */
   readonly choices: number;
-  /** A 64-bit hash, in hexadecimal, of the model and the messages or prompt. */
-  readonly callHash: string;
+  /** A 64-bit hash, in hexadecimal, of the model and what it is told; null where the same call again is no loop. */
+  readonly callHash: string | null;
 }
 
 /** The tighter of each pair of limits. */

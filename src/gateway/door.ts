@@ -96,7 +96,7 @@ export class Door {
     if (this.#desk.stopping) return refuse("shutting_down", { retryAfterMs: 1000 });
     const parsed = parseRequest(endpoint, body);
     if (!parsed.ok) return refuse(parsed.code, { detail: parsed.detail, param: parsed.param });
-    const run = runCallOf(req.headers, parsed.request.value);
+    const run = runCallOf(req.headers, parsed.request.value, endpoint);
     if (run !== null && "param" in run) return refuse("invalid_request", run);
     const key = req.headers["idempotency-key"];
     const claim = key === undefined ? null : this.#claim({ ...of, key, body });

@@ -6,19 +6,19 @@ import { runCallOf } from "./run-call.ts";
 const CHAT = { model: "m", messages: [{ role: "user", content: "Hi" }] };
 
 function problemOf(headers: Record<string, string>, body: unknown = CHAT): string {
-  const found = runCallOf(headers, body);
+  const found = runCallOf(headers, body, "chat");
   return found !== null && "param" in found ? found.param : assert.fail(`taken: ${JSON.stringify(found)}`);
 }
 
 function callOf(headers: Record<string, string>, body: unknown = CHAT) {
-  const found = runCallOf(headers, body);
+  const found = runCallOf(headers, body, "chat");
   return found === null || "param" in found ? assert.fail(`not taken: ${JSON.stringify(found)}`) : found;
 }
 
 describe("what a call says of its run", () => {
   test("is nothing where it names none, whatever else its metadata holds", () => {
     for (const metadata of [undefined, null, {}, { user: "ada" }, "text", 7])
-      assert.equal(runCallOf({}, { ...CHAT, metadata }), null);
+      assert.equal(runCallOf({}, { ...CHAT, metadata }, "chat"), null);
   });
 
   test("comes from the header, else from the metadata", () => {
@@ -64,6 +64,12 @@ describe("what a call says of its run", () => {
     assert.equal(problemOf({ "x-baseload-run-max-usd": "1" }), "x-baseload-run-max-usd");
   });
 
+  test("has no loop to look for in embeddings, which are the same each time", () => {
+    const found = runCallOf({ "x-baseload-run": "r" }, { model: "m", input: "text" }, "embeddings");
+    assert.ok(found !== null && "callHash" in found);
+    assert.equal(found.callHash, null);
+  });
+
   test("counts the answers that are asked for at once", () => {
     const named = { "x-baseload-run": "r" };
     assert.equal(callOf(named).choices, 1);
@@ -77,11 +83,15 @@ describe("what a call says of its run", () => {
 
   test("is the same call when model and messages are the same, and no other", () => {
     const named = { "x-baseload-run": "r" };
-    const hash = (body: unknown): string => callOf(named, body).callHash;
+    const hash = (body: unknown): string => callOf(named, body).callHash ?? assert.fail("no hash");
     assert.match(hash(CHAT), /^[0-9a-f]{16}$/);
     assert.equal(hash({ temperature: 1, ...CHAT, stream: true }), hash(CHAT));
     assert.notEqual(hash({ ...CHAT, model: "other" }), hash(CHAT));
     assert.notEqual(hash({ ...CHAT, messages: [...CHAT.messages, ...CHAT.messages] }), hash(CHAT));
     assert.notEqual(hash({ model: "m", prompt: "a" }), hash({ model: "m", prompt: "b" }));
+    const next = { model: "m", input: "go on" };
+    assert.notEqual(hash({ ...next, previous_response_id: "a" }), hash({ ...next, previous_response_id: "b" }));
+    assert.notEqual(hash({ ...next, instructions: "a" }), hash({ ...next, instructions: "b" }));
+    assert.equal(hash({ ...next, temperature: 1 }), hash(next));
   });
 });

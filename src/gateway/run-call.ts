@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { decimalToInteger } from "../base/decimal.ts";
 import { digestOf } from "../base/hash.ts";
+import type { Endpoint } from "../base/job.ts";
 import { NO_RUN_LIMITS, type RunCall, type RunLimits } from "../base/run.ts";
 
 /** Why what a call says of its run cannot be taken; `param` is the header or member that is wrong. */
@@ -31,7 +32,11 @@ export function isRunId(text: string): boolean {
  * What a call says of the run that it belongs to, by its headers and its parsed body; null when it names none. The header names
  * the run where both do.
  */
-export function runCallOf(headers: IncomingHttpHeaders, body: unknown): RunCall | RunProblem | null {
+export function runCallOf(
+  headers: IncomingHttpHeaders,
+  body: unknown,
+  endpoint: Endpoint,
+): RunCall | RunProblem | null {
   const header = headers["x-baseload-run"];
   const given = header ?? metadataRunId(body);
   const param = header === undefined ? "metadata.run_id" : "x-baseload-run";
@@ -40,7 +45,7 @@ export function runCallOf(headers: IncomingHttpHeaders, body: unknown): RunCall 
     return { detail: `${param} must be 1 to 128 printable ASCII characters without spaces`, param };
   const limits = limitsOf(headers);
   if ("param" in limits) return limits;
-  return { runId: given, limits, choices: choicesOf(body), callHash: hashOf(body) };
+  return { runId: given, limits, choices: choicesOf(body), callHash: endpoint === "embeddings" ? null : hashOf(body) };
 }
 
 /** OpenAI's `metadata` holds what a client likes; only its `run_id` is read, and all of it is passed on. */
@@ -81,7 +86,19 @@ function choicesOf(body: unknown): number {
   return Math.min(MOST_CHOICES, Math.max(1, ...asked) * Math.max(1, prompts));
 }
 
+// What the model is told, by the names that the different shapes have for it; the rest is how it is to answer.
+const TOLD = [
+  "model",
+  "messages",
+  "prompt",
+  "input",
+  "instructions",
+  "system",
+  "previous_response_id",
+  "conversation",
+] as const;
+
 function hashOf(body: unknown): string {
-  const { model, messages, prompt } = body as Readonly<Record<string, unknown>>;
-  return digestOf(JSON.stringify([model, messages ?? prompt]));
+  const members = body as Readonly<Record<string, unknown>>;
+  return digestOf(JSON.stringify(TOLD.map((name) => members[name] ?? null)));
 }

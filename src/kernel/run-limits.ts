@@ -36,7 +36,9 @@ const MOST_NANO_USD = 1_000_000_000_000_000;
  */
 export function reservationOf(state: State, { run, job, call, rules }: Joining): Reservation {
   const inputTokens = Math.ceil(job.promptTextLength / CHARACTERS_PER_TOKEN_MIN);
-  const outputTokens = Math.min(MOST_TOKENS, (job.maxOutputTokens ?? rules.maxOutputTokens) * call.choices);
+  // An embedding is no text.
+  const mostTokens = job.endpoint === "embeddings" ? 0 : (job.maxOutputTokens ?? rules.maxOutputTokens);
+  const outputTokens = Math.min(MOST_TOKENS, mostTokens * call.choices);
   const { totals } = run.record;
   let costNanoUsd = 1;
   for (const backend of candidates(state, job)) {

@@ -35,7 +35,7 @@ function begin(
 }
 
 interface Asked extends Partial<Job> {
-  readonly hash?: string;
+  readonly hash?: string | null;
   readonly limits?: Partial<RunLimits>;
   readonly runId?: string;
   readonly choices?: number;
@@ -241,6 +241,15 @@ describe("the loop guard", () => {
     driver.cancel("3", 1);
     assert.equal(answered(driver, "4", { hash: "same" }), 4);
     assert.match(refusalOf(call(driver, "5", { hash: "same" })) ?? "", /repeats step 4/);
+  });
+
+  test("looks at no call that has no hash, such as an embedding, which makes no text either", () => {
+    const driver = begin({ maxSameCalls: 1, maxTokens: 80 }, { backend: { endpoints: ["embeddings"] } });
+    const embedding = { hash: null, endpoint: "embeddings", maxOutputTokens: null } as const;
+    for (const id of ["1", "2", "3"]) assert.notEqual(answered(driver, id, { ...embedding, out: 0 }), null);
+    // Thirty were used; of the fifty that are left a call reserves the twenty of its text.
+    assert.equal(refusalOf(call(driver, "4", embedding)), null);
+    assert.equal(driver.kernel.run("tenant", "r")?.reserved.tokens, 20);
   });
 
   test("remembers a bounded number of different calls, the latest", () => {

@@ -89,7 +89,8 @@ export function leaveRun(
   addReservation(run, member.reserved, -1);
   addToRun(run.record, receipt);
   touch(state, run, nowUs);
-  if (receipt.outcome === "completed") countAnswered(run, job.run.callHash, member.step);
+  const { callHash } = job.run;
+  if (receipt.outcome === "completed" && callHash !== null) countAnswered(run, callHash, member.step);
 }
 
 /** A receipt is durable, so that the store knows of its call. */
