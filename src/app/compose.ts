@@ -220,17 +220,18 @@ async function openStorage(desk: Desk, config: AppConfig, { dataDir, log }: Serv
 
 function deskOf({ utility, notices, shown }: { utility: Utility; notices: Notices; shown: Showing }): Desk {
   const mint = new Mint();
+  const backends = () => utility.kernel.backends(systemClock.nowUs());
   return {
     arrive: (exchange) => utility.arrive(exchange),
     models: () => utility.kernel.models(),
-    backends: () => utility.kernel.backends(),
+    backends,
     cordon: (backendId, cordoned) => utility.cordon(backendId, cordoned),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),
     run: (tenant, runId, page) => utility.run(tenant, runId, page),
     runs: (tenant, limit) => utility.runs(tenant, limit),
     metrics: () =>
       shown.metrics({
-        backends: utility.kernel.backends(),
+        backends: backends(),
         ...utility.kernel.counts(),
         runsLimited: utility.kernel.runsLimited(),
       }),

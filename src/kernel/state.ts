@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../base/errors.ts";
+import type { EngineObservation } from "../base/engine-observation.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
 import type { Job } from "../base/job.ts";
 import type { Exclusion } from "../base/offer.ts";
@@ -10,6 +11,14 @@ import type { Capability } from "../policy/eligible.ts";
 import type { RunMember, RunState } from "./run-state.ts";
 import type { BackendConfig, KernelConfig, SiteConfig } from "./config.ts";
 
+/** An engine's word and how old it is. Plain data. */
+export interface ObservedState {
+  readonly observation: EngineObservation;
+  readonly atUs: number;
+  /** True when the engine was asked since and did not answer. */
+  readonly stale: boolean;
+}
+
 /** One backend as the kernel sees it. Owned by the kernel; plain data. */
 export interface BackendState {
   readonly id: BackendId;
@@ -20,6 +29,8 @@ export interface BackendState {
   configured: boolean;
   starting: boolean;
   down: boolean;
+  /** What its engine last said of itself, or null while it has said nothing. */
+  observed: ObservedState | null;
   /** The operator wants it to get no more requests; a new configuration that still has it does not change that. */
   cordoned: boolean;
   inFlight: number;
@@ -109,6 +120,7 @@ export function newBackendState(config: BackendConfig, nowUs: number): BackendSt
     configured: true,
     starting: false,
     down: false,
+    observed: null,
     cordoned: false,
     inFlight: 0,
     capacity: config.maxConcurrent === null ? null : 0,

@@ -1,3 +1,4 @@
+import type { EngineKind } from "../../base/engine-observation.ts";
 import type { Endpoint } from "../../base/job.ts";
 import type { OnLoss } from "../../engines/convert.ts";
 import type { KernelConfig } from "../../kernel/config.ts";
@@ -19,6 +20,8 @@ export interface OpenAiEngineConfig {
   /** The endpoints that it has itself. */
   readonly speaks: readonly Endpoint[];
   readonly onLoss: OnLoss;
+  /** Whose own endpoints it has besides; `auto` finds out. Absent is `openai`: none. */
+  readonly engineKind?: EngineKind | "auto";
 }
 
 /** llama.cpp in a child process. */
