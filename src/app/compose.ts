@@ -223,7 +223,7 @@ function deskOf({ utility, notices, shown }: { utility: Utility; notices: Notice
   const backends = () => utility.kernel.backends(systemClock.nowUs());
   return {
     arrive: (exchange) => utility.arrive(exchange),
-    models: () => utility.kernel.models(),
+    models: (holder) => utility.kernel.models(holder),
     backends,
     cordon: (backendId, cordoned) => utility.cordon(backendId, cordoned),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),

@@ -156,8 +156,22 @@ export const ERRORS = {
     status: 400,
     type: invalid,
     retriable: false,
-    message: "The prompt is longer than any backend's context",
-    remedy: "Shorten the prompt, or add a backend with a larger context.",
+    message: "The prompt and the answer asked for are longer than the model's or any backend's context",
+    remedy: "Shorten the prompt, ask for fewer output tokens, or add a backend with a larger context.",
+  },
+  output_limit_exceeded: {
+    status: 400,
+    type: invalid,
+    retriable: false,
+    message: "More output tokens are asked for than the model can answer with",
+    remedy: "Ask for fewer with max_tokens or max_completion_tokens; GET /v1/models has max_output_tokens.",
+  },
+  content_unsupported: {
+    status: 400,
+    type: invalid,
+    retriable: false,
+    message: "The model does not take what the request contains",
+    remedy: "Leave it out, or ask for a model that GET /v1/models shows to take it.",
   },
   unknown_class: {
     status: 400,
@@ -271,6 +285,13 @@ export const ERRORS = {
     retriable: true,
     message: "Every backend that fits is at its limit, and the queue is full",
     remedy: "Try again after the time in retry-after, or raise the backends' maxConcurrent.",
+  },
+  quota_exceeded: {
+    status: 429,
+    type: "rate_limit_error",
+    retriable: true,
+    message: "Every backend that fits has used up what its provider grants",
+    remedy: "Try again after the time in retry-after, or raise the backends' quota if their providers grant more.",
   },
   queue_timeout: {
     status: 503,

@@ -80,17 +80,18 @@ describe("routes", () => {
 
   test("models are listed, and each is found by its name, escaped or not", async () => {
     const { call } = await begin();
-    const list = (await (await call("/v1/models")).json()) as { data: { id: string; context_length?: number }[] };
+    const list = (await (await call("/v1/models")).json()) as { data: { id: string; context_length: number | null }[] };
     assert.deepEqual(
       list.data.map(({ id, context_length }) => [id, context_length]),
       [
         ["m", 4096],
-        ["org/m 2", undefined],
+        ["org/m 2", null],
       ],
     );
     for (const name of ["org/m%202", "org%2Fm%202"]) {
       assert.equal(((await (await call(`/v1/models/${name}`)).json()) as { id: string }).id, "org/m 2");
     }
+    assert.equal(((await (await call("/v1/models/other")).json()) as { id: string }).id, "m", "by its alias");
     const missing = await call("/v1/models/none");
     assert.equal(missing.status, 404);
     assert.equal(await codeOf(missing), "model_not_found");

@@ -4,7 +4,9 @@ import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { isUuid } from "../base/ids.ts";
 import type { Endpoint } from "../base/job.ts";
+import type { ModelView } from "../base/model.ts";
 import type { Desk } from "../ports/desk.ts";
+import { modelEntry } from "../wire/models.ts";
 import { identify, type KeyHolder, type KeyRing } from "./access.ts";
 import { clientAddress, clientOf, isTrusted, networksOf, plainAddress, type TrustedNetworks } from "./addresses.ts";
 import { answering, sendError, sendJson, sendText } from "./answers.ts";
@@ -254,7 +256,7 @@ export class Gateway {
     if (run !== null) void answerRun(this.#desk, { req, res }, { tenant: holder.tenant, ...run });
     else if (path === "/metrics") sendText(res, this.#desk.metrics());
     else if (path.startsWith(RECEIPTS)) void this.#receipt(res, path.slice(RECEIPTS.length), holder);
-    else this.#models(res, path.slice("/v1/models".length + 1));
+    else this.#models(res, path.slice("/v1/models".length + 1), holder);
   }
 
   #identify(req: IncomingMessage, res: ServerResponse): KeyHolder | null {
@@ -286,18 +288,15 @@ export class Gateway {
     sendJson(res, trouble.length === 0 ? 200 : 503, { value });
   }
 
-  #models(res: ServerResponse, name: string): void {
-    const data = this.#desk.models().map(({ model, contextTokens }) => ({
-      id: model,
-      object: "model",
-      created: this.#startedSeconds,
-      owned_by: "baseload",
-      ...(contextTokens === null ? {} : { context_length: contextTokens }),
-    }));
-    if (name === "") return sendJson(res, 200, { value: { object: "list", data } });
-    const found = data.find(({ id }) => id === decode(name));
-    if (found === undefined) return sendError(res, "model_not_found", { detail: decode(name), param: "model" });
-    sendJson(res, 200, { value: found });
+  #models(res: ServerResponse, name: string, holder: KeyHolder): void {
+    const models = this.#desk.models(holder);
+    const entryOf = (view: ModelView): object => modelEntry(view, this.#startedSeconds);
+    if (name === "") return sendJson(res, 200, { value: { object: "list", data: models.map(entryOf) } });
+    const wanted = decode(name);
+    const found =
+      models.find(({ model }) => model === wanted) ?? models.find(({ aliases }) => aliases.includes(wanted));
+    if (found === undefined) return sendError(res, "model_not_found", { detail: wanted, param: "model" });
+    sendJson(res, 200, { value: entryOf(found) });
   }
 
   async #receipt(res: ServerResponse, id: string, holder: KeyHolder): Promise<void> {

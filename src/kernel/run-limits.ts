@@ -5,6 +5,7 @@ import type { RunCall, RunLimitKind } from "../base/run.ts";
 import { tokenCostCeiling } from "../cost/money.ts";
 import { forbids } from "../policy/eligible.ts";
 import type { RunRules } from "./config.ts";
+import { modelsFor } from "./offers.ts";
 import type { Reservation, RunState } from "./run-state.ts";
 import type { BackendState, State } from "./state.ts";
 
@@ -132,8 +133,10 @@ function loopRefusal({ run, call }: Joining): RunRefusal | null {
 }
 
 function* candidates(state: State, job: Job): Generator<BackendState> {
+  const models = modelsFor(state.config, job);
   for (const backend of state.backends.values()) {
-    if (backend.configured && forbids(backend.capability, job) === null) yield backend;
+    const mayServe = models.some((wanted) => forbids(backend.capability, job, wanted) === null);
+    if (backend.configured && mayServe) yield backend;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ErrorCode } from "../base/errors.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
-import type { BackendView, ModelView } from "../kernel/view.ts";
+import type { ModelView } from "../base/model.ts";
+import type { BackendView } from "../kernel/view.ts";
 import type { Admission } from "./exchange.ts";
 import type { RunView } from "../kernel/runs.ts";
 import type { PageOf, RecentRun, StoredReceipt } from "./store.ts";
@@ -14,7 +15,8 @@ export interface RunPage {
 
 /** What the gateway asks of the utility: to take requests, and to say how things stand. */
 export interface Desk extends Admission {
-  models(): readonly ModelView[];
+  /** The models that the holder of a key may ask for. */
+  models(holder: { readonly tenant: string; readonly key: string | null }): readonly ModelView[];
   backends(): readonly BackendView[];
   /** Keeps new requests from a backend, or gives it back to them; one that is not there is left alone. */
   cordon(backendId: BackendId, cordoned: boolean): void;

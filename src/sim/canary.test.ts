@@ -33,6 +33,20 @@ const incoming =
 const configs = (change: (config: KernelConfig) => KernelConfig): Break =>
   incoming((event) => (event.kind === "configured" ? { ...event, config: change(event.config) } : event));
 
+type Quota = NonNullable<KernelConfig["backends"][number]["quota"]>;
+
+const twice = (quota: Quota): Quota => {
+  const double = (limit: number | null): number | null => (limit === null ? null : 2 * limit);
+  const { requestsPerMinute, tokensPerMinute, requestsPerDay, tokensPerDay } = quota;
+  return {
+    ...quota,
+    requestsPerMinute: double(requestsPerMinute),
+    tokensPerMinute: double(tokensPerMinute),
+    requestsPerDay: double(requestsPerDay),
+    tokensPerDay: double(tokensPerDay),
+  };
+};
+
 /** The rule that the first violation names, over seeds until there is one. */
 function caught(machine: Break): Rule | null {
   for (let index = 0; index < 20; index += 1) {
@@ -139,6 +153,41 @@ const CANARIES: readonly { readonly name: string; readonly rule: Rule; readonly 
     }),
   },
   {
+    name: "overdraws quotas",
+    rule: "backend-quota",
+    machine: configs((config) => ({ ...config, backends: config.backends.map((each) => ({ ...each, quota: null })) })),
+  },
+  {
+    name: "takes every provider for twice as generous",
+    rule: "backend-quota",
+    machine: configs((config) => ({
+      ...config,
+      backends: config.backends.map((each) => ({ ...each, quota: each.quota === null ? null : twice(each.quota) })),
+    })),
+  },
+  {
+    name: "gives back what was used",
+    rule: "backend-quota",
+    machine: incoming((event) =>
+      event.kind === "failed" ? { ...event, usage: { ...event.usage, inputTokens: 0, outputTokens: 0 } } : event,
+    ),
+  },
+  {
+    name: "tries the models of an alias from the last",
+    rule: "send-eligible",
+    machine: configs((config) => ({
+      ...config,
+      aliases: Object.fromEntries(
+        Object.entries(config.aliases).map(([alias, models]) => [alias, models.toReversed()] as const),
+      ),
+    })),
+  },
+  {
+    name: "forgets a request that it woke too early",
+    rule: "queue-deadline",
+    machine: outgoing((command, event) => (command.kind === "wake" && event.kind === "woke" ? [] : [command])),
+  },
+  {
     name: "queues without bound",
     rule: "queue-bound",
     machine: configs((config) => ({ ...config, limits: { ...config.limits, maxQueued: 100_000 } })),
@@ -217,11 +266,10 @@ const CANARIES: readonly { readonly name: string; readonly rule: Rule; readonly 
   {
     name: "reserves too little for calls that do not say what they may take",
     rule: "run-limit",
-    machine: incoming((event) =>
-      event.kind === "arrived"
-        ? { ...event, job: { ...event.job, maxOutputTokens: event.job.maxOutputTokens ?? 0 } }
-        : event,
-    ),
+    machine: configs((config) => {
+      const defaults = { ...config.runs.defaults, maxOutputTokens: 0 };
+      return { ...config, runs: { ...config.runs, defaults, tenants: {} } };
+    }),
   },
   {
     name: "refuses calls for which there is room",

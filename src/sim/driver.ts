@@ -28,6 +28,7 @@ export function backendOf(id: BackendId, given: Partial<BackendConfig> = {}): Ba
     models: { m: "m" },
     endpoints: ["chat", "completions"],
     maxConcurrent: 1,
+    quota: null,
     contextTokens: null,
     watts: null,
     price: null,
@@ -50,6 +51,9 @@ export function configOf(backends: readonly BackendConfig[], given: Partial<Kern
     version: 1,
     sites: [siteOf()],
     backends,
+    models: {},
+    aliases: {},
+    access: {},
     classes: { standard: { ttftMs: null, tpotMs: null, e2eMs: null } },
     limits: { maxQueued: 10, queueTimeoutMs: 1_000, maxAttempts: 3, maxUnsettled: 100 },
     runs: {

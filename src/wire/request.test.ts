@@ -31,6 +31,7 @@ test("a chat request is read, and members that are not known pass", () => {
     maxOutputTokens: null,
     user: "u-1",
     promptTextLength: 5,
+    needs: { tools: false, jsonSchema: false, images: false, audio: false },
   });
   assert.deepEqual((value as { unheard_of: unknown }).unheard_of, [1]);
 });

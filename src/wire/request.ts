@@ -1,7 +1,8 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
-import type { Endpoint } from "../base/job.ts";
+import type { Endpoint, Needs } from "../base/job.ts";
 import { isDeeperThan } from "./depth.ts";
+import { needsOf } from "./needs.ts";
 
 /** What Baseload reads of a request; the rest passes as bytes. */
 export interface ParsedRequest {
@@ -13,6 +14,7 @@ export interface ParsedRequest {
   readonly user: string | null;
   /** Length of the prompt's text in UTF-16 code units. */
   readonly promptTextLength: number;
+  readonly needs: Needs;
   /** The parsed body, for `promptText`. */
   readonly value: unknown;
 }
@@ -110,6 +112,7 @@ export function parseRequest(endpoint: Endpoint, body: Buffer): ParseResult {
       maxOutputTokens: known.max_completion_tokens ?? known.max_output_tokens ?? known.max_tokens ?? null,
       user: known.user ?? null,
       promptTextLength: walkPrompt(value, null),
+      needs: needsOf(value),
       value,
     },
   };

@@ -24,6 +24,7 @@ export function configOf(
       models: { m: "m" },
       endpoints: ["chat", "completions"],
       maxConcurrent,
+      quota: null,
       contextTokens: null,
       watts: null,
       price: null,
@@ -37,6 +38,9 @@ export function configOf(
         progressEveryTokens: 16,
       },
     })),
+    models: {},
+    aliases: {},
+    access: {},
     classes: { standard: { ttftMs: null, tpotMs: null, e2eMs: null } },
     limits: { maxQueued: 10, queueTimeoutMs: 1000, maxAttempts: 3, maxUnsettled: 100, ...limits },
     runs: {

@@ -1,5 +1,6 @@
 import { ENGINE_KINDS } from "../../base/engine-observation.ts";
 import { addressFindings } from "./addresses.ts";
+import { modelFindings } from "./model-checks.ts";
 import { NAME_PATTERN, NAME_REMEDY } from "./names.ts";
 import { shown } from "./problems.ts";
 import type { Finding, Path } from "./problems.ts";
@@ -18,7 +19,13 @@ export const DEFAULT_SITE = "local";
  * that one run reports everything.
  */
 export function crossCheck(raw: unknown): readonly Finding[] {
-  return [...nameFindings(raw), ...backendFindings(raw), ...serverFindings(raw), ...keyFindings(raw)];
+  return [
+    ...nameFindings(raw),
+    ...backendFindings(raw),
+    ...modelFindings(raw),
+    ...serverFindings(raw),
+    ...keyFindings(raw),
+  ];
 }
 
 function nameFindings(raw: unknown): Finding[] {
@@ -52,12 +59,6 @@ function backendFindings(raw: unknown): Finding[] {
     if (typeof site === "string" && !sites.includes(site)) {
       findings.push(
         finding(["backends", name, "site"], `there is no site "${shown(site)}"`, choose(site, sites, "sites")),
-      );
-    }
-    const any = fieldOf(fieldOf(backend, "models"), "*");
-    if (any !== undefined && any !== "*") {
-      findings.push(
-        finding(["backends", name, "models", "*"], "any name can only be passed as it is", 'write "*": "*"'),
       );
     }
   }

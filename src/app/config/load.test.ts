@@ -66,6 +66,7 @@ test("without a file there is one embedded backend with the tiny model, on loopb
       models: { "baseload-tiny": "baseload-tiny" },
       endpoints: ["chat", "completions", "embeddings", "responses"],
       maxConcurrent: 4,
+      quota: null,
       contextTokens: null,
       watts: null,
       price: null,
@@ -112,6 +113,7 @@ test("an openai backend: slash removed, key from the environment, models discove
       discoverModels: true,
       speaks: ["chat", "completions", "embeddings"],
       onLoss: "refuse",
+      modelsAreOptional: false,
     },
   ]);
   assert.equal(config.kernel.backends[0]?.models, null);
@@ -255,4 +257,24 @@ backends:
     "b.yaml:10:5: backends.main.headers: warning: the header x-api-key may be a secret, and this file shows it → use key: if the backend takes a bearer token",
     "b.yaml:11:41: backends.small.maxConcurrent: warning: more than sequences, so requests wait inside the engine → raise sequences or lower it",
   ]);
+});
+
+test("a quota is the kernel's, with the most requests at once the lower of both limits", () => {
+  const backend = (...lines: readonly string[]) =>
+    load(withBackend("url: http://127.0.0.1/v1", ...lines)).kernel.backends[0];
+  assert.equal(backend()?.quota, null);
+  const quota = "quota: {requestsPerMinute: 60, tokensPerDay: 1000000, concurrent: 8}";
+  assert.deepEqual(backend(quota)?.quota, {
+    requestsPerMinute: 60,
+    tokensPerMinute: null,
+    requestsPerDay: null,
+    tokensPerDay: 1_000_000,
+    assumedOutputTokens: 1024,
+  });
+  assert.deepEqual(
+    [backend(quota), backend(quota, "maxConcurrent: 4"), backend("maxConcurrent: 4"), backend()].map(
+      (each) => each?.maxConcurrent,
+    ),
+    [8, 4, 4, null],
+  );
 });

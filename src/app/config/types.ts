@@ -15,13 +15,15 @@ export interface OpenAiEngineConfig {
   readonly key: SecretSource | null;
   /** Headers sent with every request, besides the key's. */
   readonly headers: Readonly<Record<string, string>>;
-  /** True when the kernel's `models` is null: names are asked of `GET url/models`. */
+  /** True when names are asked of `GET url/models`: the kernel's `models` is null, or has families, whose members are listed then. */
   readonly discoverModels: boolean;
   /** The endpoints that it has itself. */
   readonly speaks: readonly Endpoint[];
   readonly onLoss: OnLoss;
   /** Whose own endpoints it has besides; `auto` finds out. Absent is `openai`: none. */
   readonly engineKind?: EngineKind | "auto";
+  /** True when it is asked for families' members alone: a server that has no such list is up all the same. */
+  readonly modelsAreOptional: boolean;
 }
 
 /** llama.cpp in a child process. */

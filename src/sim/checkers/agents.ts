@@ -20,7 +20,7 @@ interface Amount {
   readonly energy: number;
 }
 
-/** From outside it is not certain which backends the kernel knows the models of, and so neither is which of them it priced. */
+/** From outside it is not certain which backends may serve a call, and so neither is which of their prices was the dearest. */
 interface Bounds {
   readonly least: Amount;
   readonly most: Amount;
@@ -169,9 +169,6 @@ export class AgentChecker implements Checker {
     const rules = this.#rulesOf(job);
     const input = Math.ceil(job.promptTextLength / 2);
     const output = (job.maxOutputTokens ?? rules.maxOutputTokens) * (job.run?.choices ?? 1);
-    const serving = [...this.#facts.backends.values()]
-      .filter((backend) => this.#facts.servedAs(backend, job) !== null && backend.endpoints.includes(job.endpoint))
-      .filter(({ contextTokens }) => contextTokens === null || job.promptTextLength <= contextTokens * 16);
     const costOf = ({ price }: BackendConfig): number => {
       if (price === null) return spentOf(run, "cost").largest;
       const { inputNanoUsdPerMillion: paid, cachedInputNanoUsdPerMillion: cached } = price;
@@ -181,10 +178,9 @@ export class AgentChecker implements Checker {
     };
     const tokens = Math.max(1, input + output);
     const energy = Math.max(1, spentOf(run, "energy").largest);
-    const certain = serving.filter(({ models }) => models !== null);
     return {
-      least: { tokens, energy, cost: Math.max(1, ...certain.map(costOf)) - ROUNDING },
-      most: { tokens, energy, cost: Math.max(1, ...serving.map(costOf)) + ROUNDING },
+      least: { tokens, energy, cost: 1 },
+      most: { tokens, energy, cost: Math.max(1, ...[...this.#facts.backends.values()].map(costOf)) + ROUNDING },
     };
   }
 
