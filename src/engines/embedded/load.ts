@@ -6,16 +6,21 @@ import { getLlama, type Llama, type LlamaContext, LlamaLogLevel, type LlamaModel
 import type { ChildOptions, EngineInfo } from "./protocol.ts";
 import { SlotPool } from "./slots.ts";
 import { StepGate } from "./step-gate.ts";
+import { tellOwnChances } from "./chances.ts";
 import { type ChatTemplate, compileChatTemplate } from "./template.ts";
+import { toolFormatOf } from "./tools/format.ts";
 
 /** A model ready to answer. Owned by the child process, which never unloads it: it ends instead. */
 export type LoadedEngine = {
   readonly info: EngineInfo;
+  readonly llama: Llama;
   readonly model: LlamaModel;
   readonly pool: SlotPool;
   readonly gate: StepGate;
   /** Null if the file has no template, so that chats cannot be written as prompts. */
   readonly template: ChatTemplate | null;
+  /** How the template teaches the model to call tools; null if it does not. */
+  readonly toolFormat: ReturnType<typeof toolFormatOf>;
 };
 
 const SEQUENCES_DEFAULT = 4;
@@ -36,10 +41,16 @@ export async function loadEngine(options: ChildOptions): Promise<LoadedEngine> {
   const context = await explained(options.modelPath, () =>
     model.createContext({ sequences, contextSize, threads, failedCreationRemedy: false }),
   );
-  const template = templateOf(model);
+  tellOwnChances(context, model);
+  const source = templateSource(model);
+  const template =
+    source === null
+      ? null
+      : compileChatTemplate(source, { begin: model.tokens.bosString, end: model.tokens.eosString });
   const info = describe({ options, model, context, threads, hasChatTemplate: template !== null });
   const pool = new SlotPool(Array.from({ length: sequences }, () => context.getSequence()));
-  return { info, model, pool, gate: new StepGate(), template };
+  const toolFormat = source === null ? null : toolFormatOf(source);
+  return { info, llama, model, pool, gate: new StepGate(), template, toolFormat };
 }
 
 /** More tensors or metadata entries than any model has. */
@@ -109,10 +120,9 @@ function contextTokensFor(model: LlamaModel, wished: number | undefined): number
   return wished;
 }
 
-function templateOf(model: LlamaModel): ChatTemplate | null {
+function templateSource(model: LlamaModel): string | null {
   const source: unknown = model.fileInfo.metadata.tokenizer?.chat_template;
-  if (typeof source !== "string" || source === "") return null;
-  return compileChatTemplate(source, { begin: model.tokens.bosString, end: model.tokens.eosString });
+  return typeof source === "string" && source !== "" ? source : null;
 }
 
 function describe(loaded: {
