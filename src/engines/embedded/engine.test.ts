@@ -39,7 +39,8 @@ describe("an engine with four sequences", () => {
   after(() => engine.close());
 
   test("says what it loaded, on a socket for this user only", async () => {
-    const { parameterCount, threads, ...rest } = info;
+    const { parameterCount, threads, file, ...rest } = info;
+    assert.deepEqual([file.fileType, file.layers, file.pooling], ["F16", 3, null]);
     assert.deepEqual(rest, {
       modelName: TINY_MODEL_NAME,
       architecture: "llama",
@@ -165,7 +166,7 @@ describe("an engine with four sequences", () => {
       [CHAT, { ...hello, n: 2 }, 400, "unsupported_parameter"],
       [CHAT, { messages: [{ role: "user", content: "the ".repeat(3000) }] }, 400, "context_length_exceeded"],
       [COMPLETION, { prompt: "x", echo: true }, 400, "unsupported_parameter"],
-      ["/v1/embeddings", {}, 404, "not_found"],
+      ["/v1/rerank", {}, 404, "not_found"],
     ];
     for (const [where, body, status, code] of refused) {
       const answer = await ask(path, where, body);

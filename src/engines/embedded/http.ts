@@ -2,7 +2,9 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import { type Exchange, sendJson, serve } from "./answer.ts";
 import { ApiError, errorAnswer } from "./errors.ts";
+import { answerEmbeddings } from "./embeddings.ts";
 import type { LoadedEngine } from "./load.ts";
+import type { EngineInfo } from "./protocol.ts";
 import { prepareChat, prepareCompletion } from "./prepare.ts";
 import { EventStream } from "./sse.ts";
 
@@ -26,6 +28,7 @@ export function createEngineServer(engine: LoadedEngine, options: { readonly all
 function routesOf(engine: LoadedEngine, allowCrash: boolean): ReadonlyMap<string, Handler> {
   const createdS = Math.floor(Date.now() / 1000);
   const { modelName, contextTokens, sequences } = engine.info;
+  const model = { id: modelName, object: "model", created: createdS, owned_by: "baseload" };
   const routes = new Map<string, Handler>([
     [
       "POST /v1/chat/completions",
@@ -40,15 +43,37 @@ function routesOf(engine: LoadedEngine, allowCrash: boolean): ReadonlyMap<string
       ({ response }) =>
         sendJson(response, 200, {
           object: "list",
-          data: [
-            { id: modelName, object: "model", created: createdS, owned_by: "baseload", max_model_len: contextTokens },
-          ],
+          data: [{ ...model, max_model_len: contextTokens, meta: metaOf(engine.info) }],
         }),
+    ],
+    [
+      "POST /v1/embeddings",
+      async (exchange) =>
+        sendJson(exchange.response, 200, await answerEmbeddings(engine, await readBody(exchange), exchange.signal)),
     ],
     ["GET /healthz", ({ response }) => sendJson(response, 200, { status: "ok", sequences, ...engine.pool.load })],
   ]);
   if (allowCrash) routes.set("POST /crash", () => void process.kill(process.pid, "SIGSEGV"));
   return routes;
+}
+
+/** What the model's file says, in the manner of OpenAI's fields. */
+function metaOf({ file, hasChatTemplate }: EngineInfo): object {
+  return {
+    architecture: file.architecture,
+    file_type: file.fileType,
+    file_bytes: file.fileBytes,
+    parameter_count: file.parameterCount,
+    trained_context_tokens: file.trainedContextTokens,
+    layers: file.layers,
+    heads: file.heads,
+    key_value_heads: file.keyValueHeads,
+    embedding_length: file.embeddingLength,
+    vocabulary_size: file.vocabularySize,
+    tokenizer: file.tokenizer,
+    pooling: file.pooling,
+    has_chat_template: hasChatTemplate,
+  };
 }
 
 async function answer(routes: ReadonlyMap<string, Handler>, exchange: Exchange): Promise<void> {
