@@ -153,6 +153,7 @@ const PINNED = [
   "host",
   "port",
   "maxAnswerBytes",
+  "memoryLimitBytes",
   "maxConnections",
   "maxConnectionsPerClient",
   "trustedProxies",

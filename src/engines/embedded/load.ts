@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { Embedder } from "./embeddings.ts";
-import { type ModelInfo, readModelInfo } from "./model-info.ts";
+import { contextTokensOf, type ModelInfo, readModelInfo } from "./model-info.ts";
 import {
   getLlama,
   type Llama,
@@ -35,8 +35,6 @@ export type LoadedEngine = {
 };
 
 const SEQUENCES_DEFAULT = 4;
-/** Without a wish, no more context than this: memory for it is taken at the start, once per sequence. */
-const CONTEXT_TOKENS_DEFAULT_MAX = 4096;
 
 /**
  * Loads the model of `options`. Never builds llama.cpp and never downloads. Throws an `Error` whose message is fit for the
@@ -140,7 +138,7 @@ async function explained<T>(path: string, work: () => Promise<T>): Promise<T> {
 
 function contextTokensFor(model: LlamaModel, wished: number | undefined): number {
   const most = model.trainContextSize;
-  if (wished === undefined) return Math.min(most, CONTEXT_TOKENS_DEFAULT_MAX);
+  if (wished === undefined) return contextTokensOf({ trainedContextTokens: most });
   if (wished > most) throw new Error(`contextTokens is ${wished}, but the model was made for ${most} at most.`);
   return wished;
 }

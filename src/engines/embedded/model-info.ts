@@ -95,6 +95,14 @@ export function modelInfoOf(head: GgufHead, fileBytes: number): ModelInfo {
   };
 }
 
+/** Without a wish, no more context than this: memory for it is taken at the start, once per sequence. */
+const CONTEXT_TOKENS_DEFAULT_MAX = 4096;
+
+/** The context that a model is run with where nobody says another. */
+export function contextTokensOf({ trainedContextTokens }: Pick<ModelInfo, "trainedContextTokens">): number {
+  return Math.min(trainedContextTokens ?? CONTEXT_TOKENS_DEFAULT_MAX, CONTEXT_TOKENS_DEFAULT_MAX);
+}
+
 /**
  * An estimate of the memory that a loaded model takes: the file, and keys and values for every token of every sequence. Buffers
  * of the computation, some tens to hundreds of megabytes, are not in it. Where the file does not tell, it is the file alone.
