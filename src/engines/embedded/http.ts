@@ -51,7 +51,16 @@ function routesOf(engine: LoadedEngine, allowCrash: boolean): ReadonlyMap<string
       async (exchange) =>
         sendJson(exchange.response, 200, await answerEmbeddings(engine, await readBody(exchange), exchange.signal)),
     ],
-    ["GET /healthz", ({ response }) => sendJson(response, 200, { status: "ok", sequences, ...engine.pool.load })],
+    [
+      "GET /healthz",
+      ({ response }) =>
+        sendJson(response, 200, {
+          status: "ok",
+          sequences,
+          ...engine.pool.load,
+          computed_tokens: engine.pool.computedTokens,
+        }),
+    ],
   ]);
   if (allowCrash) routes.set("POST /crash", () => void process.kill(process.pid, "SIGSEGV"));
   return routes;

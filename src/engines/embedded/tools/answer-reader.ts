@@ -56,6 +56,8 @@ export class ToolReader implements AnswerReader {
   #closing = "";
   #call: CallReader | null = null;
   #isBegun = false;
+  /** Whether a call was read since the last marker. */
+  #hasCalled = false;
   #hasWords = false;
   #events: AnswerEvent[] = [];
   calls = 0;
@@ -115,6 +117,7 @@ export class ToolReader implements AnswerReader {
     this.#raw = raw;
     this.#closing = "";
     this.#isBegun = false;
+    this.#hasCalled = false;
   }
 
   #takeBetween(character: string): void {
@@ -129,7 +132,9 @@ export class ToolReader implements AnswerReader {
     }
     if (WHITE.test(character) || (this.#closing === "" && isGlue(list, character))) return;
     this.#closing += character;
-    if (this.#closing === list.close) this.#leave();
+    // Tags around nothing are words.
+    if (this.#closing === list.close && this.#hasCalled) this.#leave();
+    else if (this.#closing === list.close) this.#giveBack();
     else if (!list.close.startsWith(this.#closing)) this.#giveBack();
   }
 
@@ -157,6 +162,7 @@ export class ToolReader implements AnswerReader {
 
   #endCall(): void {
     this.#place = "between";
+    this.#hasCalled = true;
     this.#raw = "";
     this.#closing = "";
     this.#isBegun = false;

@@ -7,8 +7,8 @@ export function freeText(rules: GrammarRules, format: ToolFormat): string {
   const marker = format.open === null ? "[^\\x00]*" : withoutMarker(rules, format.open);
   if (!format.bare) return marker;
   const beginning = format.open === null ? "" : classCharacter(format.open.codePointAt(0) ?? 0);
-  // After a first character that begins neither a call nor a marker, anything but the marker may come.
-  return `([^{\\[\\x20\\x09\\x0A\\x0D${beginning}] ${marker})?`;
+  // White space says nothing yet. After a first character that begins neither a call nor a marker, anything but the marker may come.
+  return `[ \\t\\n]* ([^{\\[\\x20\\x09\\x0A\\x0D${beginning}] ${marker})?`;
 }
 
 /** A rule for the texts in which `marker` does not occur: the automaton that searches it, without its end. */
