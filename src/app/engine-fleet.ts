@@ -160,9 +160,10 @@ export class EngineFleet {
       const llama = this.#llama(config);
       return { config, key, engine: llama, llama };
     }
-    const { url, headers, discoverModels } = config;
+    const { url, headers, discoverModels, speaks, onLoss } = config;
     const { maxAnswerBytes } = this.#parts;
-    const engine = new OpenAiEngine({ url, socketPath: null, key, headers, maxAnswerBytes, discoverModels });
+    const more = { headers, maxAnswerBytes, discoverModels, speaks, onLoss };
+    const engine = new OpenAiEngine({ url, socketPath: null, key, ...more });
     return { config, key, engine, llama: null };
   }
 
@@ -186,6 +187,7 @@ export class EngineFleet {
         modelPath,
         socketDir: join(dataDir, "run"),
         sequences: config.sequences,
+        onLoss: config.onLoss,
         ...(config.contextTokens === null ? {} : { contextTokens: config.contextTokens }),
         ...(config.threads === null ? {} : { threads: config.threads }),
         maxAnswerBytes,

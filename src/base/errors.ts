@@ -145,6 +145,13 @@ export const ERRORS = {
     message: "No backend that has this model serves this endpoint",
     remedy: "Use another endpoint, or set the backend's `endpoints`.",
   },
+  not_expressible: {
+    status: 400,
+    type: invalid,
+    retriable: false,
+    message: "No backend of this model has a word in its API for something that the request asks for",
+    remedy: "Leave it out, or let the backend leave it out with `onLoss: drop`.",
+  },
   context_length_exceeded: {
     status: 400,
     type: invalid,

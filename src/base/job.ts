@@ -4,7 +4,7 @@ import type { RequestId } from "./ids.ts";
 export type Layer = "device" | "enterprise" | "region" | "cloud";
 
 /** What a client called. */
-export type Endpoint = "chat" | "completions";
+export type Endpoint = "chat" | "completions" | "responses" | "embeddings";
 
 /** Who asks. `key` is the key's name in the configuration, never the key. */
 export interface Principal {

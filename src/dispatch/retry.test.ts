@@ -27,6 +27,10 @@ test("a backend without the model, or with other keys, may be passed by for anot
   assert.ok(mayFallBack(refused) && blamesBackend(refused));
 });
 
+test("what one backend's API has no word for, another's may", () => {
+  assert.ok(mayFallBack(failed("not_expressible")) && !blamesBackend(failed("not_expressible")));
+});
+
 test("a long or large answer speaks of the request, not of the backend", () => {
   for (const code of ["upstream_total_timeout", "upstream_too_large"] as const) {
     assert.ok(mayFallBack(failed(code)) && !blamesBackend(failed(code)), code);

@@ -13,7 +13,7 @@ const CALLERS_FAULT: ReadonlySet<number> = new Set([400, 405, 406, 411, 413, 414
 /** Whether another backend may be tried. Only ever asked before content went to the client. */
 export function mayFallBack(failure: Failure): boolean {
   if (failure.code === "upstream_error" && failure.status !== null) return !CALLERS_FAULT.has(failure.status);
-  return failure.code.startsWith("upstream_");
+  return failure.code.startsWith("upstream_") || failure.code === "not_expressible";
 }
 
 /** Whether the failure speaks against the backend, so that it should be passed over for a while. */

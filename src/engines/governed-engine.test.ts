@@ -32,6 +32,7 @@ function governed(governor: MemoryGovernor, path = modelPath) {
         sequences: 2,
         threads: 1,
         maxAnswerBytes: 1e6,
+        onLoss: "refuse",
         onReport,
       }),
     onReport: (report) => said.at(-1) !== report.state && said.push(report.state),

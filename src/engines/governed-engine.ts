@@ -229,6 +229,10 @@ class CountedSink implements EngineSink {
     return this.#sink.bytes(chunk);
   }
 
+  dropped(members: readonly string[]): void {
+    this.#sink.dropped(members);
+  }
+
   first(): void {
     this.#sink.first();
   }

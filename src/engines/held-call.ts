@@ -84,7 +84,7 @@ export class HeldCall implements EngineCall {
   #fail(code: ErrorCode, detail: string): void {
     if (this.#isOver) return;
     this.#end();
-    this.#sink.failed({ code, status: null, retryAfterMs: null, made: NOTHING, relay: null, detail });
+    this.#sink.failed({ code, status: null, retryAfterMs: null, made: NOTHING, relay: null, detail, told: null });
   }
 
   #end(): void {

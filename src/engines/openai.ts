@@ -1,104 +1,108 @@
-import { Pool } from "undici";
-import type { Dispatcher } from "undici";
-import type { Engine, EngineCall, EngineReport, EngineSink, SendOrder } from "../ports/engine.ts";
+import type { Endpoint } from "../base/job.ts";
+import type { SendOrder } from "../ports/engine.ts";
 import { editMembers, FORCE_USAGE, type MemberEdit } from "../wire/edit.ts";
-import { OpenAiAttempt } from "./openai-attempt.ts";
+import { EmbeddingsReading } from "../wire/embeddings-reading.ts";
+import { PassedReading } from "../wire/form/readings.ts";
+import { OpenAiReading } from "../wire/openai-reading.ts";
+import type { AnswerReading } from "../wire/reading.ts";
+import { type Conversation, isConversation, SHAPES, targetOf } from "../wire/shapes.ts";
+import { convert, type OnLoss } from "./convert.ts";
+import type { Dialect, Inexpressible, UpstreamRequest } from "./dialect.ts";
+import { SSE_FRAMING } from "./framing.ts";
+import { HttpEngine, type UpstreamOptions } from "./http-engine.ts";
 
-/** Where an OpenAI-compatible server is and how it is addressed. */
-export interface OpenAiOptions {
-  /** Base URL up to and including `/v1`, without a trailing slash. */
-  readonly url: string;
-  /** Path of a unix socket to use instead of the URL's host, or null. */
-  readonly socketPath: string | null;
+/** Where an OpenAI-compatible server is and how it is addressed. The base URL is up to and including `/v1`. */
+export interface OpenAiOptions extends UpstreamOptions {
   /** The upstream's key, or null. Sent as a bearer token; printed nowhere. */
   readonly key: string | null;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Most bytes of a whole answer. */
-  readonly maxAnswerBytes: number;
-  /** Whether `probe` asks for the model names. */
-  readonly discoverModels: boolean;
+  /** The endpoints that the server has itself; conversations of other shapes are converted. */
+  readonly speaks: readonly Endpoint[];
+  readonly onLoss: OnLoss;
 }
 
-const PATHS = { chat: "/chat/completions", completions: "/completions" } as const;
-const PROBE_TIMEOUT_MS = 5000;
+const PATHS: Readonly<Record<Endpoint, string>> = {
+  chat: "/chat/completions",
+  completions: "/completions",
+  responses: "/responses",
+  embeddings: "/embeddings",
+};
 
-/** Any OpenAI-compatible server by URL. Owns its pool of connections. */
-export class OpenAiEngine implements Engine {
+/**
+ * OpenAI's API, which most engines speak. What the client sent passes as it is, but for the edits that were ordered, where the
+ * server has the endpoint that was called; other conversations are converted.
+ */
+class OpenAiDialect implements Dialect {
+  readonly probePath = "/models";
+  readonly #auth: readonly string[];
   readonly #options: OpenAiOptions;
-  readonly #pool: Pool;
-  readonly #basePath: string;
-  readonly #headers: readonly string[];
 
   constructor(options: OpenAiOptions) {
-    const url = new URL(options.url);
+    const { key } = options;
     this.#options = options;
-    this.#basePath = url.pathname.replace(/\/$/, "");
-    this.#pool = new Pool(url.origin, {
-      // The watch is the only clock: undici's own limits would be a second opinion.
-      connectTimeout: 0,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      // HTTP/1.1 only: one stream a connection, so that an abort closes just that stream.
-      allowH2: false,
-      ...(options.socketPath === null ? {} : { socketPath: options.socketPath }),
-    });
-    const headers = ["content-type", "application/json", "accept-encoding", "identity", "user-agent", "baseload"];
-    if (options.key !== null) headers.push("authorization", `Bearer ${options.key}`);
-    for (const [name, value] of Object.entries(options.headers)) headers.push(name.toLowerCase(), value);
-    this.#headers = headers;
+    this.#auth = key === null ? [] : ["authorization", `Bearer ${key}`];
   }
 
-  send(order: SendOrder, sink: EngineSink): EngineCall {
-    const attempt = new OpenAiAttempt(order, sink, this.#options.maxAnswerBytes);
-    const options: Dispatcher.DispatchOptions = {
-      path: this.#basePath + PATHS[order.endpoint],
-      method: "POST",
-      headers: [...this.#headers, "x-request-id", order.clientRequestId],
-      body: bodyOf(order),
-    };
-    this.#pool.dispatch(options, attempt);
-    return attempt;
+  probeHeaders(): readonly string[] {
+    return this.#auth;
   }
 
-  async probe(): Promise<EngineReport> {
-    try {
-      const response = await this.#pool.request({
-        path: `${this.#basePath}/models`,
-        method: "GET",
-        headers: [...this.#headers],
-        signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
-      });
-      const body: unknown = await response.body.json();
-      if (response.statusCode !== 200) return { state: "down", models: null, contextTokens: null };
-      return { state: "up", models: this.#options.discoverModels ? namesOf(body) : null, contextTokens: null };
-    } catch {
-      // A probe has one question, whether the server answers; why it does not is seen by the requests.
-      return { state: "down", models: null, contextTokens: null };
+  request(order: SendOrder): UpstreamRequest | Inexpressible {
+    const { speaks } = this.#options;
+    const target = targetOf(speaks);
+    if (!speaks.includes(order.endpoint) && isConversation(order.endpoint) && target !== null) {
+      return this.#converted(order, target);
     }
+    const passed = Object.entries(order.headers).filter(([name]) => name.startsWith("openai-"));
+    const headers = passed.length === 0 ? this.#auth : [...this.#auth, ...passed.flat()];
+    const path = PATHS[order.endpoint];
+    return { path, headers, body: bodyOf(order), reading: readingOf(order), framing: SSE_FRAMING, dropped: [] };
   }
 
-  retire(): Promise<void> {
-    return this.#pool.close();
+  #converted(order: SendOrder, target: Conversation): UpstreamRequest | Inexpressible {
+    const client = SHAPES[order.endpoint as Conversation];
+    const converted = convert(order, { client, backend: SHAPES[target], onLoss: this.#options.onLoss });
+    if ("kind" in converted) return converted;
+    const { reading, dropped } = converted;
+    const body = Buffer.from(JSON.stringify(this.#named(converted.body)));
+    return { path: PATHS[target], headers: this.#auth, body, reading, framing: SSE_FRAMING, dropped };
   }
 
-  close(): Promise<void> {
-    return this.#pool.destroy();
+  /** OpenAI's own servers want the limit on output by its newer name; most engines know the older one alone. */
+  #named(body: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    const { max_tokens: limit, ...rest } = body;
+    if (limit === undefined || !OPENAI_HOSTS.test(new URL(this.#options.url).hostname)) return body;
+    return { ...rest, max_completion_tokens: limit };
+  }
+
+  modelNames(body: unknown): readonly string[] {
+    const data = typeof body === "object" && body !== null ? (body as Record<string, unknown>)["data"] : null;
+    if (!Array.isArray(data)) return [];
+    return data.flatMap((model: unknown) => {
+      const id = typeof model === "object" && model !== null ? (model as Record<string, unknown>)["id"] : null;
+      return typeof id === "string" ? [id] : [];
+    });
   }
 }
 
-function namesOf(body: unknown): readonly string[] {
-  const data = typeof body === "object" && body !== null ? (body as Record<string, unknown>)["data"] : null;
-  if (!Array.isArray(data)) return [];
-  return data.flatMap((model: unknown) => {
-    const id = typeof model === "object" && model !== null ? (model as Record<string, unknown>)["id"] : null;
-    return typeof id === "string" ? [id] : [];
-  });
+/** Any OpenAI-compatible server by URL. */
+export class OpenAiEngine extends HttpEngine {
+  constructor(options: OpenAiOptions) {
+    super(new OpenAiDialect(options), options);
+  }
+}
+
+const OPENAI_HOSTS = /(^|\.)openai\.(azure\.)?com$/;
+
+/** How an answer is read that passes to a client of the same shape. */
+function readingOf({ endpoint, wantsUsage }: SendOrder): AnswerReading {
+  if (endpoint === "embeddings") return new EmbeddingsReading();
+  return endpoint === "responses" ? new PassedReading(SHAPES.responses) : new OpenAiReading(wantsUsage);
 }
 
 function bodyOf(order: SendOrder): Buffer {
   const edits: MemberEdit[] = [];
   const { model } = order.edits;
   if (model !== null) edits.push({ name: "model", json: () => JSON.stringify(model) });
-  if (order.edits.forceUsage) edits.push(FORCE_USAGE);
+  if (order.edits.forceUsage && order.endpoint !== "responses") edits.push(FORCE_USAGE);
   return edits.length === 0 ? order.body : editMembers(order.body, edits);
 }

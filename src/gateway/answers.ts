@@ -1,7 +1,8 @@
 import type { ServerResponse } from "node:http";
 import { AssertionFailure } from "../base/assert.ts";
 import { type ErrorCode, errorRow } from "../base/errors.ts";
-import { errorEnvelope, type ErrorDetail } from "../wire/error.ts";
+import { type ClientErrors, OPENAI_ERRORS } from "../wire/client-errors.ts";
+import type { ErrorDetail } from "../wire/error.ts";
 import type { KeptAnswer } from "./idempotency.ts";
 
 /** Headers as one flat list of names and values, the form that node:http writes fastest. */
@@ -47,14 +48,18 @@ export function retryAfter(ms: number | null): FlatHeaders {
   return ms === null ? [] : ["retry-after", String(Math.ceil(ms / 1000))];
 }
 
-/** Sends an error of the table; `retryAfterMs` is told in whole seconds, rounded up. */
+/** Sends an error of the table in the client's shape, OpenAI's unless told; `retryAfterMs` is told in whole seconds, rounded up. */
 export function sendError(
   res: ServerResponse,
   code: ErrorCode,
-  more: ErrorDetail & { readonly retryAfterMs?: number | null; readonly headers?: FlatHeaders } = {},
+  more: ErrorDetail & {
+    readonly retryAfterMs?: number | null;
+    readonly headers?: FlatHeaders;
+    readonly errors?: ClientErrors;
+  } = {},
 ): void {
   const headers = [...(more.headers ?? []), ...retryAfter(more.retryAfterMs ?? null)];
-  sendJson(res, errorRow(code).status, { value: errorEnvelope(code, more), headers });
+  sendJson(res, errorRow(code).status, { value: (more.errors ?? OPENAI_ERRORS).body(code, more), headers });
 }
 
 /** Sends an answer that was kept for an idempotency key, and says that it is not new. */

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorCode } from "../base/errors.ts";
 import type { Endpoint, Job } from "../base/job.ts";
 import type { Desk } from "../ports/desk.ts";
+import { clientErrors } from "../wire/client-errors.ts";
 import { parseRequest, type ParsedRequest } from "../wire/request.ts";
 import type { KeyHolder } from "./access.ts";
 import { answering, closeUnread, sendError, sendKept } from "./answers.ts";
@@ -24,6 +25,8 @@ export interface DoorOptions {
 
 const CLIENT_REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
+/** Headers by which clients ask for parts of an API that are not in its body. */
+const PASSED_HEADERS = ["anthropic-version", "anthropic-beta", "openai-beta"] as const;
 const IN_PROGRESS_RETRY_MS = 1000;
 
 type ErrorMore = Parameters<typeof sendError>[2] & object;
@@ -82,7 +85,8 @@ export class Door {
     const headers = ["x-request-id", clientRequestId];
     const refuse = (code: ErrorCode, more: ErrorMore = {}): null => {
       this.#desk.refused(code);
-      sendError(res, code, { ...more, headers: [...headers, ...(more.headers ?? [])] });
+      const errors = clientErrors(endpoint);
+      sendError(res, code, { ...more, errors, headers: [...headers, ...(more.headers ?? [])] });
       return null;
     };
     if (typeof body === "string") return refuse(body, { headers: ["connection", "close"] });
@@ -99,7 +103,9 @@ export class Door {
     }
     const job = this.#jobOf(req, parsed.request, { ...of, bodyBytes: body.length });
     const recording = claim?.recording ?? null;
-    return new HttpExchange({ job, body, value: parsed.request.value, clientRequestId, res, recording });
+    const { value } = parsed.request;
+    const passed = passedHeaders(req);
+    return new HttpExchange({ job, body, value, clientRequestId, headers: passed, res, recording });
   }
 
   /** What is to be done with a request that has an idempotency key. */
@@ -150,6 +156,14 @@ export class Door {
       blockTokens: null,
     };
   }
+}
+
+const NO_HEADERS: Readonly<Record<string, string>> = {};
+
+function passedHeaders(req: IncomingMessage): Readonly<Record<string, string>> {
+  const given = PASSED_HEADERS.filter((name) => req.headers[name] !== undefined);
+  // Nearly no request has one, and an object each would be waste.
+  return given.length === 0 ? NO_HEADERS : Object.fromEntries(given.map((name) => [name, String(req.headers[name])]));
 }
 
 function clientRequestIdOf(req: IncomingMessage): string | null {

@@ -3,9 +3,8 @@ import { assert } from "../base/assert.ts";
 import { errorRow } from "../base/errors.ts";
 import type { Job } from "../base/job.ts";
 import type { Exchange, ExchangeFailure, ExchangeOwner } from "../ports/exchange.ts";
-import { errorEnvelope, relayedEnvelope } from "../wire/error.ts";
+import { clientErrors } from "../wire/client-errors.ts";
 import { promptText } from "../wire/request.ts";
-import { printSse } from "../wire/sse.ts";
 import { closeUnread, type FlatHeaders, retryAfter } from "./answers.ts";
 import type { Recording } from "./idempotency.ts";
 
@@ -16,6 +15,8 @@ export interface ExchangeParts {
   /** The parsed body. */
   readonly value: unknown;
   readonly clientRequestId: string;
+  /** Headers that a backend of the request's own shape may need; lower case. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly res: ServerResponse;
   /** Where the answer is recorded, or null when nobody may ask for it again. */
   readonly recording: Recording | null;
@@ -30,6 +31,8 @@ const STREAM_HEADERS: readonly string[] = [
   "no",
 ];
 
+const MAX_DROPPED_CHARACTERS = 1000;
+
 /**
  * One HTTP request and its answer. Bytes are held until the kernel commits, so that a fallback is possible until then.
  * Owned by the utility until the answer has ended.
@@ -38,10 +41,12 @@ export class HttpExchange implements Exchange {
   readonly job: Job;
   readonly body: Buffer;
   readonly clientRequestId: string;
+  readonly headers: Readonly<Record<string, string>>;
   readonly #value: unknown;
   readonly #res: ServerResponse;
   readonly #recording: Recording | null;
   #held: Buffer[] = [];
+  #dropped: readonly string[] = [];
   #committed = false;
   #ended = false;
 
@@ -49,6 +54,7 @@ export class HttpExchange implements Exchange {
     this.job = parts.job;
     this.body = parts.body;
     this.clientRequestId = parts.clientRequestId;
+    this.headers = parts.headers;
     this.#value = parts.value;
     this.#res = parts.res;
     this.#recording = parts.recording;
@@ -86,6 +92,11 @@ export class HttpExchange implements Exchange {
   discard(): void {
     assert(!this.#committed, "bytes that went out cannot be discarded");
     this.#held = [];
+    this.#dropped = [];
+  }
+
+  dropped(members: readonly string[]): void {
+    this.#dropped = members;
   }
 
   commit(): void {
@@ -112,19 +123,20 @@ export class HttpExchange implements Exchange {
     if (this.#ended) return;
     this.#ended = true;
     const { code, detail, retryAfterMs, relay } = failure;
+    const errors = clientErrors(this.job.endpoint);
     if (this.#committed && this.job.stream) {
       this.#recording?.drop();
-      this.#res.end(printSse(JSON.stringify(errorEnvelope(code, { detail }))));
+      this.#res.end(errors.streamEnd(code, { detail }));
       return;
     }
     if (relay === null) {
       const { status } = errorRow(code);
-      const body = jsonBytes(errorEnvelope(code, { detail }));
+      const body = jsonBytes(errors.body(code, { detail }));
       // What we refuse ourselves costs nothing to refuse again, and may be served once the configuration is mended.
       return this.#sendWhole({ status, headers: retryAfter(retryAfterMs), body, isFinal: false });
     }
     const { status } = relay;
-    const body = jsonBytes(relayedEnvelope(status, relay.body));
+    const body = jsonBytes(errors.relayed(status, relay.body));
     this.#sendWhole({ status, headers: Object.entries(relay.headers).flat(), body, isFinal: isFinalStatus(status) });
   }
 
@@ -157,7 +169,8 @@ export class HttpExchange implements Exchange {
   }
 
   #ownHeaders(): FlatHeaders {
-    return ["x-request-id", this.clientRequestId, ...this.#receiptHeader()];
+    const own = ["x-request-id", this.clientRequestId, ...this.#receiptHeader()];
+    return this.#dropped.length === 0 ? own : [...own, "x-baseload-dropped", droppedHeader(this.#dropped)];
   }
 
   #receiptHeader(): FlatHeaders {
@@ -168,6 +181,12 @@ export class HttpExchange implements Exchange {
 // Timeouts, conflicts and rate limits pass; a retry must reach the backend again.
 function isFinalStatus(status: number): boolean {
   return status < 500 && ![408, 409, 425, 429].includes(status);
+}
+
+// Paths of members are the client's words, and a header holds plain characters only.
+function droppedHeader(members: readonly string[]): string {
+  const text = members.join(", ").replaceAll(/[^\x20-\x7e]/g, "?");
+  return text.length > MAX_DROPPED_CHARACTERS ? `${text.slice(0, MAX_DROPPED_CHARACTERS)}...` : text;
 }
 
 function jsonBytes(value: unknown): Buffer {

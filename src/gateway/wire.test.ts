@@ -6,6 +6,7 @@ import { FakeDesk } from "../../test/fakes/desk.ts";
 import { GATEWAY_OPTIONS } from "../../test/fakes/gateway.ts";
 import { exchangeBytes, open, parseAnswer, type RawAnswer, readToEnd } from "../../test/fakes/http.ts";
 import { until } from "../../test/until.ts";
+import type { Exchange } from "../ports/exchange.ts";
 import { Gateway } from "./server.ts";
 
 const MAX_BODY_BYTES = 1000;
@@ -253,6 +254,27 @@ describe("answers", () => {
     assert.deepEqual([answer.status, answer.headers["retry-after"]], [429, "7"]);
     assert.equal(answer.headers["x-ratelimit-limit-requests"], "60");
     assert.deepEqual(JSON.parse(answer.body), JSON.parse(body.toString()));
+  });
+
+  test("members that the backend was not told are named in a header, unless a fallback was told them", async () => {
+    const { desk, port } = await begin();
+    const ask = (): Promise<RawAnswer> =>
+      exchangeBytes(port, head([`content-length: ${CHAT.length}`, "connection: close"]) + CHAT);
+    const answer = (exchange: Exchange): void => {
+      exchange.commit();
+      exchange.end();
+    };
+    desk.onArrive = (exchange) => {
+      exchange.dropped(["seed", "tools.0.caf\u00e9\r\nx-evil: 1"]);
+      answer(exchange);
+    };
+    assert.equal((await ask()).headers["x-baseload-dropped"], "seed, tools.0.caf???x-evil: 1");
+    desk.onArrive = (exchange) => {
+      exchange.dropped(["seed"]);
+      exchange.discard();
+      answer(exchange);
+    };
+    assert.equal((await ask()).headers["x-baseload-dropped"], undefined);
   });
 
   test("what a fallback discards never reaches the client", async () => {

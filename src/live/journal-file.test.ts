@@ -35,6 +35,7 @@ function runOver(journal: JournalFile, requests: number): Utility {
     retryAfterMs: null,
     made: NOTHING_MADE,
     relay: null,
+    told: null,
   } as const;
   let sends = 0;
   for (const engine of engines.values()) {

@@ -33,6 +33,7 @@ const FAILURE: EngineFailure = {
   made: NOTHING_MADE,
   relay: null,
   detail: "ECONNRESET",
+  told: null,
 };
 
 /** A utility over fakes: engines, a store, and a journal that keeps what the kernel was told. */
@@ -156,6 +157,20 @@ describe("one request", () => {
     send("b").sink.bytes(bytes("after the end"));
     assert.deepEqual(exchange.log, ["committed", "ended"]);
     assert.deepEqual(store.waiting, [ID], "one receipt");
+  });
+
+  test("a client hears what the backend's API has no word for, of the failure that it sees alone", () => {
+    const lossy = (told: string): EngineFailure => ({ ...FAILURE, code: "not_expressible", told });
+    const seenOf = (last: EngineFailure): readonly unknown[] => {
+      const { utility, send } = begin();
+      const exchange = new FakeExchange(ID);
+      utility.arrive(exchange);
+      send("a").sink.failed(lossy("`seed`"));
+      send("b").sink.failed(last);
+      return [exchange.failure?.code, exchange.failure?.detail];
+    };
+    assert.deepEqual(seenOf(lossy("`logit_bias`")), ["not_expressible", "`logit_bias`"]);
+    assert.deepEqual(seenOf(FAILURE), ["upstream_broken", null]);
   });
 
   test("the last failure's own answer is passed on, and not that of an earlier attempt", () => {

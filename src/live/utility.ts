@@ -1,4 +1,5 @@
 import { present, unreachable } from "../base/assert.ts";
+import type { ErrorCode } from "../base/errors.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
 import { UNKNOWN_USAGE, type Usage } from "../base/job.ts";
 import type { Receipt } from "../base/receipt.ts";
@@ -32,6 +33,8 @@ interface Flight {
   attempt: number;
   call: EngineCall | null;
   relay: Relay | null;
+  /** What the client is told besides of the current attempt's failure, should that be what it sees. */
+  told: { readonly code: ErrorCode; readonly words: string } | null;
 }
 
 /**
@@ -87,7 +90,7 @@ export class Utility implements Admission, StoreListener {
 
   arrive(exchange: Exchange): ExchangeOwner {
     const { requestId } = exchange.job;
-    const flight: Flight = { exchange, attempt: 0, call: null, relay: null };
+    const flight: Flight = { exchange, attempt: 0, call: null, relay: null, told: null };
     this.#flights.set(requestId, flight);
     this.feed({ kind: "arrived", wallMs: this.#parts.clock.wallMs(), job: exchange.job });
     return {
@@ -219,9 +222,13 @@ export class Utility implements Admission, StoreListener {
         edits: command.edits,
         watch: command.watch,
         clientRequestId: exchange.clientRequestId,
+        headers: exchange.headers,
       },
       {
         bytes: (chunk) => !isCurrent() || exchange.write(chunk),
+        dropped: (members) => {
+          if (isCurrent()) exchange.dropped(members);
+        },
         first: () => this.feed({ kind: "first", requestId, attempt }),
         progress: (outputTokens) => this.feed({ kind: "progress", requestId, attempt, outputTokens }),
         finished: (end) => this.#finished(flight, { requestId, attempt, end }),
@@ -251,7 +258,10 @@ export class Utility implements Admission, StoreListener {
     const { requestId, attempt, failure, backendId } = of;
     const { code, status, retryAfterMs } = failure;
     this.#parts.log(`request ${requestId} attempt ${attempt} at ${backendId}: ${code} (${failure.detail})`);
-    if (flight.attempt === attempt) flight.relay = failure.relay;
+    if (flight.attempt === attempt) {
+      flight.relay = failure.relay;
+      flight.told = failure.told === null ? null : { code, words: failure.told };
+    }
     const usage =
       failure.made.outputText === "" && failure.made.reported === null
         ? UNKNOWN_USAGE
@@ -276,9 +286,10 @@ export class Utility implements Admission, StoreListener {
     if (flight === undefined) return;
     if (result.ok) flight.exchange.end();
     else {
+      const told = flight.told?.code === result.code ? flight.told.words : null;
       flight.exchange.fail({
         code: result.code,
-        detail: result.detail,
+        detail: result.detail ?? told,
         retryAfterMs: result.retryAfterMs,
         relay: result.relay ? flight.relay : null,
       });

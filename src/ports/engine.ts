@@ -19,6 +19,8 @@ export interface SendOrder {
   readonly watch: Watch;
   /** The client's or our own request id, passed on as `x-request-id`. */
   readonly clientRequestId: string;
+  /** The client's headers that a backend of its own shape may need, such as `anthropic-beta`; lower case. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** What an attempt has made so far. `reported` is the upstream's own count; the text is kept for when there is none. */
@@ -52,6 +54,8 @@ export interface EngineFailure {
   readonly relay: Relay | null;
   /** For the log: what happened in the transport's words. Never a body, never a key. */
   readonly detail: string;
+  /** What the client is told besides the code's own words, where this is the failure that it sees; or null. */
+  readonly told: string | null;
 }
 
 /**
@@ -62,6 +66,8 @@ export interface EngineFailure {
 export interface EngineSink {
   /** False asks the engine to pause until `resume`. */
   bytes(chunk: Buffer): boolean;
+  /** Members of the request that the upstream was not told since it has no word for them. At most once, before any bytes. */
+  dropped(members: readonly string[]): void;
   first(): void;
   progress(outputTokens: number): void;
   finished(end: EngineEnd): void;

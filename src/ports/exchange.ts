@@ -21,11 +21,15 @@ export interface Exchange {
   readonly job: Job;
   readonly body: Buffer;
   readonly clientRequestId: string;
+  /** Headers that a backend of the request's own shape may need; lower case. */
+  readonly headers: Readonly<Record<string, string>>;
   /** The prompt's text, for counting tokens where the upstream does not. */
   promptText(): string;
   /** False when the client reads too slowly; `drained` of its owner follows. */
   write(chunk: Buffer): boolean;
   discard(): void;
+  /** Members of the request that the backend was not told; `discard` forgets them. */
+  dropped(members: readonly string[]): void;
   commit(): void;
   end(): void;
   fail(failure: ExchangeFailure): void;

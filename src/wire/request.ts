@@ -44,15 +44,31 @@ const chat = Compile(
   }),
 );
 
+const responses = Compile(
+  Type.Object({
+    model: common.model,
+    stream: common.stream,
+    max_output_tokens: common.max_tokens,
+    user: common.user,
+    input: Type.Union([Type.String(), Type.Array(Type.Object({}))]),
+  }),
+);
+
+const textOrTokens = Type.Union([
+  Type.String(),
+  Type.Array(Type.Union([Type.String(), Type.Number(), Type.Array(Type.Number())])),
+]);
+
+const embeddings = Compile(Type.Object({ model: common.model, user: common.user, input: textOrTokens }));
+
 const completions = Compile(
   Type.Object({
     ...common,
-    prompt: Type.Union([
-      Type.String(),
-      Type.Array(Type.Union([Type.String(), Type.Number(), Type.Array(Type.Number())])),
-    ]),
+    prompt: textOrTokens,
   }),
 );
+
+const SCHEMAS = { chat, completions, responses, embeddings } as const;
 
 interface Known {
   readonly model: string;
@@ -60,6 +76,7 @@ interface Known {
   readonly stream_options?: { readonly include_usage?: boolean | null } | null;
   readonly max_tokens?: number | null;
   readonly max_completion_tokens?: number | null;
+  readonly max_output_tokens?: number | null;
   readonly user?: string | null;
 }
 
@@ -76,7 +93,7 @@ export function parseRequest(endpoint: Endpoint, body: Buffer): ParseResult {
   } catch (error) {
     return { ok: false, code: "invalid_json", detail: wordsOf(error), param: null };
   }
-  const schema = endpoint === "chat" ? chat : completions;
+  const schema = SCHEMAS[endpoint];
   if (!schema.Check(value)) {
     const { detail, param } = firstProblem(schema.Errors(value));
     return { ok: false, code: "invalid_request", detail, param };
@@ -86,9 +103,11 @@ export function parseRequest(endpoint: Endpoint, body: Buffer): ParseResult {
     ok: true,
     request: {
       model: known.model,
-      stream: known.stream === true,
-      wantsUsage: known.stream_options?.include_usage === true,
-      maxOutputTokens: known.max_completion_tokens ?? known.max_tokens ?? null,
+      // Embeddings have nothing to stream.
+      stream: endpoint !== "embeddings" && known.stream === true,
+      // A response always says what it used.
+      wantsUsage: endpoint === "responses" || known.stream_options?.include_usage === true,
+      maxOutputTokens: known.max_completion_tokens ?? known.max_output_tokens ?? known.max_tokens ?? null,
       user: known.user ?? null,
       promptTextLength: walkPrompt(value, null),
       value,
@@ -135,6 +154,13 @@ export function promptText(value: unknown): string {
   return parts.join("\n");
 }
 
+/** A message, or an item of a response's input, as far as it holds text. */
+interface Turn {
+  readonly content?: unknown;
+  readonly output?: unknown;
+  readonly arguments?: unknown;
+}
+
 /** Length of all text in the prompt; the texts themselves are put into `into` where it is given. */
 function walkPrompt(value: unknown, into: string[] | null): number {
   let length = 0;
@@ -143,16 +169,24 @@ function walkPrompt(value: unknown, into: string[] | null): number {
     length += text.length;
     into?.push(text);
   };
-  const body = value as { readonly messages?: unknown; readonly prompt?: unknown; readonly tools?: unknown };
+  const body = value as { readonly [member in "messages" | "prompt" | "tools" | "input" | "instructions"]?: unknown };
   if (typeof body.prompt === "string") add(body.prompt);
   else if (Array.isArray(body.prompt)) body.prompt.forEach(add);
   if (Array.isArray(body.tools)) add(JSON.stringify(body.tools));
-  if (!Array.isArray(body.messages)) return length;
-  for (const message of body.messages as readonly { readonly content?: unknown }[]) {
-    if (typeof message.content === "string") add(message.content);
-    else if (Array.isArray(message.content)) {
-      for (const part of message.content) add((part as { readonly text?: unknown } | null)?.text);
+  add(body.instructions);
+  if (typeof body.input === "string") add(body.input);
+  const turns = Array.isArray(body.messages) ? body.messages : Array.isArray(body.input) ? body.input : [];
+  for (const turn of turns as readonly (Turn | string | number)[]) {
+    // Embeddings take texts, or tokens, which have no text.
+    if (typeof turn !== "object") {
+      add(turn);
+      continue;
     }
+    for (const said of [turn.content, turn.output]) {
+      if (typeof said === "string") add(said);
+      else if (Array.isArray(said)) for (const part of said) add((part as { readonly text?: unknown } | null)?.text);
+    }
+    add(turn.arguments);
   }
   return length;
 }

@@ -5,6 +5,7 @@ import { until } from "../until.ts";
 /** One call that an engine made. */
 export type SinkCall =
   | { readonly kind: "bytes"; readonly chunk: Buffer }
+  | { readonly kind: "dropped"; readonly members: readonly string[] }
   | { readonly kind: "first" }
   | { readonly kind: "progress"; readonly outputTokens: number }
   | { readonly kind: "finished"; readonly end: EngineEnd }
@@ -21,6 +22,10 @@ export class RecordingSink implements EngineSink {
   bytes(chunk: Buffer): boolean {
     this.#keep({ kind: "bytes", chunk });
     return this.wantsMore;
+  }
+
+  dropped(members: readonly string[]): void {
+    this.#keep({ kind: "dropped", members });
   }
 
   first(): void {

@@ -108,6 +108,7 @@ export interface Change {
   readonly watch?: Partial<Watch>;
   readonly edits?: Partial<SendOrder["edits"]>;
   readonly body?: Buffer;
+  readonly headers?: SendOrder["headers"];
   readonly sink?: RecordingSink;
 }
 
@@ -137,6 +138,7 @@ export function orderOf(ask: Ask, change: Change = {}): SendOrder {
     edits: { model: null, forceUsage: false, ...change.edits },
     watch: { ...PATIENT, ...change.watch },
     clientRequestId: `conformance-${sends}`,
+    headers: change.headers ?? {},
   };
 }
 

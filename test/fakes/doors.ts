@@ -60,6 +60,7 @@ export class FakeExchange implements Exchange {
   readonly job: Job;
   readonly body: Buffer;
   readonly clientRequestId = "client-1";
+  readonly headers = {};
   readonly log: string[] = [];
   failure: ExchangeFailure | null = null;
   /** What `write` answers. */
@@ -86,6 +87,10 @@ export class FakeExchange implements Exchange {
   discard(): void {
     if (this.#held.length > 0) this.log.push(`discarded ${this.#held.join("")}`);
     this.#held = [];
+  }
+
+  dropped(members: readonly string[]): void {
+    this.log.push(`dropped ${members.join(", ")}`);
   }
 
   commit(): void {

@@ -58,7 +58,7 @@ interface Asked {
 async function answerText({ stream, wantsUsage = false }: Asked): Promise<string> {
   const mock = await startMock();
   const options = { url: mock.baseUrl, socketPath: null, key: null, headers: {}, discoverModels: false };
-  const engine = new OpenAiEngine({ ...options, maxAnswerBytes: 1_000_000 });
+  const engine = new OpenAiEngine({ ...options, speaks: ["chat"], onLoss: "refuse", maxAnswerBytes: 1_000_000 });
   const desk = new FakeDesk();
   desk.onArrive = (exchange) => connectDoors(exchange, engine);
   const gateway = new Gateway(desk, GATEWAY_OPTIONS);
@@ -89,13 +89,14 @@ function headText(response: Response): string {
 }
 
 function connectDoors(exchange: Exchange, engine: OpenAiEngine): void {
-  const { job, body, clientRequestId } = exchange;
+  const { job, body, clientRequestId, headers } = exchange;
   const { requestId, endpoint, stream, wantsUsage } = job;
   const edits = { model: null, forceUsage: stream && !wantsUsage };
   engine.send(
-    { requestId, endpoint, stream, wantsUsage, attempt: 1, body, edits, watch: PATIENT, clientRequestId },
+    { requestId, endpoint, stream, wantsUsage, attempt: 1, body, edits, watch: PATIENT, clientRequestId, headers },
     {
       bytes: (chunk) => exchange.write(chunk),
+      dropped: (members) => exchange.dropped(members),
       first: () => exchange.commit(),
       progress: () => {},
       finished: () => {

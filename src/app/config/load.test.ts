@@ -41,6 +41,7 @@ test("without a file there is one embedded backend with the tiny model, on loopb
   assert.deepEqual(config.engines, [
     {
       kind: "embedded",
+      onLoss: "refuse",
       backendId: "embedded",
       modelPath: null,
       modelName: "baseload-tiny",
@@ -64,7 +65,7 @@ test("without a file there is one embedded backend with the tiny model, on loopb
       id: "embedded",
       site: "local",
       models: { "baseload-tiny": "baseload-tiny" },
-      endpoints: ["chat", "completions"],
+      endpoints: ["chat", "completions", "embeddings", "responses"],
       maxConcurrent: 4,
       contextTokens: null,
       watts: null,
@@ -110,10 +111,21 @@ test("an openai backend: slash removed, key from the environment, models discove
       key: { env: "UPSTREAM_KEY" },
       headers: { "x-team": "search" },
       discoverModels: true,
+      speaks: ["chat", "completions", "embeddings"],
+      onLoss: "refuse",
     },
   ]);
   assert.equal(config.kernel.backends[0]?.models, null);
   assert.equal(config.kernel.backends[0]?.maxConcurrent, null);
+});
+
+test("what a backend has itself is told to its engine, and the conversations that follow from it to the kernel", () => {
+  const config = load(withBackend("url: http://127.0.0.1/v1", "endpoints: [responses]", "onLoss: drop"));
+  const [engine] = config.engines;
+  assert.deepEqual(engine?.kind === "openai" && [engine.speaks, engine.onLoss], [["responses"], "drop"]);
+  assert.deepEqual(config.kernel.backends[0]?.endpoints, ["responses", "chat"]);
+  const text = load(withBackend("url: http://127.0.0.1/v1", "endpoints: [completions]"));
+  assert.deepEqual(text.kernel.backends[0]?.endpoints, ["completions"]);
 });
 
 test("models are a list, a map or any", () => {
@@ -132,6 +144,7 @@ test("an embedded backend: path beside the file, name of the file, room as seque
   assert.deepEqual(config.engines, [
     {
       kind: "embedded",
+      onLoss: "refuse",
       backendId: "main",
       modelPath: resolve(FOLDER, "models/Tiny-Q8.GGUF"),
       modelName: "Tiny-Q8",

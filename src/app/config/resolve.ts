@@ -1,6 +1,7 @@
 import { basename, dirname, resolve } from "node:path";
 import type { BackendConfig, ClassConfig, Price, SiteConfig } from "../../kernel/config.ts";
 import { present } from "../../base/assert.ts";
+import { servedBy } from "../../wire/shapes.ts";
 import { BUILT_IN_CLASSES, DEFAULT_SITE, siteNames } from "./checks.ts";
 import type { ParsedBackend, ParsedConfig } from "./schema.ts";
 import type {
@@ -96,7 +97,7 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
     site: present(backend.site ?? sites[0], "a site always exists"),
     models:
       backend.engine === "embedded" ? { [embeddedName(backend)]: embeddedName(backend) } : modelMap(backend.models),
-    endpoints: [...new Set(backend.endpoints)],
+    endpoints: servedBy(backend.endpoints),
     maxConcurrent: backend.maxConcurrent ?? sequences,
     contextTokens: backend.contextTokens ?? null,
     watts: backend.watts ?? null,
@@ -140,6 +141,7 @@ function resolveEngine(backendId: string, backend: ParsedBackend, from: string):
   if (backend.engine === "embedded") {
     return {
       kind: "embedded",
+      onLoss: backend.onLoss,
       backendId,
       modelPath: backend.model === undefined ? null : resolve(from, backend.model),
       modelName: embeddedName(backend),
@@ -161,6 +163,8 @@ function openAiEngine(backendId: string, backend: OpenAiBackend, from: string): 
       Object.entries(backend.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
     ),
     discoverModels: backend.models === undefined,
+    speaks: [...new Set(backend.endpoints)],
+    onLoss: backend.onLoss,
   };
 }
 

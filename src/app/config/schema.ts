@@ -132,10 +132,18 @@ const common = {
     .optional()
     .describe("The site it stands at, one of `sites`. May be left out when there is only one."),
   endpoints: z
-    .array(z.enum(["chat", "completions"]))
+    .array(z.enum(["chat", "completions", "responses", "embeddings"]))
     .min(1)
-    .default(["chat", "completions"])
-    .describe("What it serves: chat is /v1/chat/completions, completions is /v1/completions."),
+    .default(["chat", "completions", "embeddings"])
+    .describe(
+      "What it has itself: chat is /v1/chat/completions, completions /v1/completions, responses /v1/responses, embeddings /v1/embeddings. Conversations of another shape than it has are converted.",
+    ),
+  onLoss: z
+    .enum(["refuse", "drop"])
+    .default("refuse")
+    .describe(
+      "What becomes of members of a request that its API has no word for, when one shape is converted into another: refuse answers 400 and names them, drop leaves them out and names them in the header x-baseload-dropped. Hints, such as marks for a prompt cache, are always left out and named.",
+    ),
   watts: optionalCount(
     "Power drawn while it is busy, in whole watts, without the site's overhead. Absent: energy is unknown on receipts.",
     1_000_000_000,

@@ -1,3 +1,5 @@
+import type { Endpoint } from "../../base/job.ts";
+import type { OnLoss } from "../../engines/convert.ts";
 import type { KernelConfig } from "../../kernel/config.ts";
 
 /** Where a secret comes from; the secret itself is read at start and never printed. */
@@ -14,6 +16,9 @@ export interface OpenAiEngineConfig {
   readonly headers: Readonly<Record<string, string>>;
   /** True when the kernel's `models` is null: names are asked of `GET url/models`. */
   readonly discoverModels: boolean;
+  /** The endpoints that it has itself. */
+  readonly speaks: readonly Endpoint[];
+  readonly onLoss: OnLoss;
 }
 
 /** llama.cpp in a child process. */
@@ -27,6 +32,7 @@ export interface EmbeddedEngineConfig {
   readonly sequences: number;
   readonly contextTokens: number | null;
   readonly threads: number | null;
+  readonly onLoss: OnLoss;
 }
 
 export type EngineConfig = OpenAiEngineConfig | EmbeddedEngineConfig;

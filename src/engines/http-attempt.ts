@@ -1,53 +1,61 @@
 import type { Dispatcher } from "undici";
 import type { IncomingHttpHeaders } from "node:http";
 import type { ErrorCode } from "../base/errors.ts";
-import type { Usage } from "../base/job.ts";
 import type { EngineCall, EngineSink, Made, Relay, SendOrder } from "../ports/engine.ts";
-import { readPiece } from "../wire/completion.ts";
-import { SSE_DONE, sseData, SseSplitter, type SseRun } from "../wire/sse.ts";
+import { type AnswerReading, type Broken, type Done, jsonOf, type Verdict } from "../wire/reading.ts";
+import type { SseRun } from "../wire/sse.ts";
+import type { Framing, Splitter } from "./framing.ts";
 import { failureCodeOf, relayHeaders, retryAfterMs } from "./upstream-errors.ts";
 import { Watchdog } from "./watchdog.ts";
 
 // More than this without one complete event is no event stream.
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 const MAX_ERROR_BYTES = 64 * 1024;
+const NOTHING = Buffer.alloc(0);
 
 type Mode = "waiting" | "stream" | "whole" | "error" | "over";
 
-/** What is to be done with one event of a stream: pass it on, leave it out, end well, or fail. */
-type Verdict = "relay" | "hide" | "done" | { readonly code: ErrorCode; readonly detail: string };
+/** What an attempt is made of besides its order and sink. */
+export interface AttemptParts {
+  readonly reading: AnswerReading;
+  readonly framing: Framing;
+  /** Most bytes of a whole answer. */
+  readonly maxAnswerBytes: number;
+}
 
 /**
- * One attempt at an OpenAI-compatible server: an undici handler that reports to the sink as the port's contract says. No
- * promise, stream or AbortController is on this path: each costs more than the work itself. Owned by its call.
+ * One attempt at an upstream by HTTP: an undici handler that reports to the sink as the port's contract says. What the bytes
+ * mean is the reading's part. No promise, stream or AbortController is on this path: each costs more than the work itself.
+ * Owned by its call.
  */
-export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
+export class HttpAttempt implements Dispatcher.DispatchHandler, EngineCall {
   readonly #order: SendOrder;
   readonly #sink: EngineSink;
-  readonly #maxAnswerBytes: number;
+  readonly #parts: AttemptParts;
+  readonly #reading: AnswerReading;
   readonly #watchdog: Watchdog;
   #controller: Dispatcher.DispatchController | null = null;
   #mode: Mode = "waiting";
   #status = 0;
   #headers: IncomingHttpHeaders = {};
-  readonly #splitter = new SseSplitter();
-  readonly #parts: Buffer[] = [];
-  #partBytes = 0;
+  readonly #splitter: Splitter;
+  readonly #gathered: Buffer[] = [];
+  #gatheredBytes = 0;
   #first = false;
-  #reported: Usage | null = null;
-  #text = "";
-  #pieces = 0;
-  #finishReason: string | null = null;
+  #progressed = 0;
 
-  constructor(order: SendOrder, sink: EngineSink, maxAnswerBytes: number) {
+  constructor(order: SendOrder, sink: EngineSink, parts: AttemptParts) {
     this.#order = order;
     this.#sink = sink;
-    this.#maxAnswerBytes = maxAnswerBytes;
+    this.#parts = parts;
+    this.#reading = parts.reading;
+    this.#splitter = parts.framing.splitter();
     this.#watchdog = new Watchdog(order.watch, (code) => this.#expire(code));
   }
 
   made(): Made {
-    return { reported: this.#reported, outputText: this.#text, contentPieces: this.#pieces };
+    const { reported, text, pieces } = this.#reading;
+    return { reported, outputText: text, contentPieces: pieces };
   }
 
   abort(): Made {
@@ -78,7 +86,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
     this.#watchdog.headers();
     if (status !== 200) this.#mode = "error";
     else if (!this.#order.stream) this.#mode = "whole";
-    else if (String(headers["content-type"] ?? "").startsWith("text/event-stream")) this.#mode = "stream";
+    else if (String(headers["content-type"] ?? "").startsWith(this.#parts.framing.contentType)) this.#mode = "stream";
     // Asked for a stream and given something else: an error in disguise, read to learn its words.
     else this.#mode = "error";
   }
@@ -86,7 +94,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#watchdog.bytes();
     if (this.#mode === "stream") this.#takeStream(controller, chunk);
-    else if (this.#mode === "whole") this.#gather(chunk, this.#maxAnswerBytes);
+    else if (this.#mode === "whole") this.#gather(chunk, this.#parts.maxAnswerBytes);
     else if (this.#mode === "error") this.#gather(chunk, MAX_ERROR_BYTES);
   }
 
@@ -127,25 +135,26 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
       made: this.made(),
       relay,
       detail,
+      told: null,
     });
   }
 
   #finish(): void {
     this.#mode = "over";
-    this.#sink.finished({ status: this.#status, finishReason: this.#finishReason, made: this.made() });
+    this.#sink.finished({ status: this.#status, finishReason: this.#reading.finishReason, made: this.made() });
   }
 
   #gather(chunk: Buffer, limitBytes: number): void {
-    this.#partBytes += chunk.length;
-    if (this.#partBytes > limitBytes) {
+    this.#gatheredBytes += chunk.length;
+    if (this.#gatheredBytes > limitBytes) {
       if (this.#mode === "whole") this.#fail("upstream_too_large", `more than ${limitBytes} bytes`);
       return;
     }
-    this.#parts.push(chunk);
+    this.#gathered.push(chunk);
   }
 
   #body(): Buffer {
-    return this.#parts.length === 1 ? (this.#parts[0] as Buffer) : Buffer.concat(this.#parts);
+    return this.#gathered.length === 1 ? (this.#gathered[0] as Buffer) : Buffer.concat(this.#gathered);
   }
 
   #takeStream(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -165,28 +174,28 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
   }
 
   /**
-   * Relays the run's events but those to hide; as one piece where none is hidden. Returns whether the client wants more. The
-   * sink may abort from inside any of its calls, so after each it is asked whether this is over.
+   * Relays the run's events but those that the reading hides or prints anew; as one piece where all pass. Returns whether the
+   * client wants more. The sink may abort from inside any of its calls, so after each it is asked whether this is over.
    */
   #takeRun({ run, ends }: SseRun): boolean {
     let start = 0;
     let unsent = 0;
     let wantsMore = true;
     for (const end of ends) {
-      const verdict = this.#takeEvent(sseData(run, start, end));
+      const verdict = this.#verdictOf(run, start, end);
       if (this.#isOver()) return true;
       if (verdict !== "relay") {
         if (unsent < start) wantsMore = this.#sink.bytes(run.subarray(unsent, start)) && wantsMore;
         if (this.#isOver()) return true;
         unsent = end;
-      }
-      if (verdict === "done") {
-        this.#endWithDone();
-        return true;
-      }
-      if (typeof verdict === "object") {
-        this.#fail(verdict.code, verdict.detail);
-        return true;
+        if (typeof verdict === "object") {
+          if (verdict.kind !== "printed") {
+            this.#conclude(verdict, run.subarray(start, end));
+            return true;
+          }
+          wantsMore = this.#sink.bytes(verdict.bytes) && wantsMore;
+          if (this.#isOver()) return true;
+        }
       }
       start = end;
     }
@@ -194,80 +203,50 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
     return wantsMore;
   }
 
-  #takeEvent(data: string | null): Verdict {
-    if (data === null) return "relay";
-    if (data === "[DONE]") return "done";
-    let value: unknown;
-    try {
-      value = JSON.parse(data);
-    } catch {
-      return { code: "upstream_bad_response", detail: "an event that is not JSON" };
-    }
-    const piece = readPiece(value);
-    if (piece.malformed) return { code: "upstream_bad_response", detail: "an event that is not a completion" };
-    if (piece.error !== null) return { code: "upstream_error", detail: "an error event" };
-    if (piece.usage !== null) this.#reported = piece.usage;
-    if (piece.finishReason !== null) this.#finishReason = piece.finishReason;
-    if (piece.hasContent) this.#content(piece.text);
-    return piece.isUsageOnly && !this.#order.wantsUsage ? "hide" : "relay";
+  #verdictOf(run: Buffer, start: number, end: number): Verdict {
+    const data = this.#parts.framing.data(run, start, end);
+    if (data === null) return this.#reading.passesComments ? "relay" : "hide";
+    const verdict = this.#reading.event(data);
+    this.#report();
+    return verdict;
   }
 
-  #content(text: string): void {
-    if (!this.#first) {
+  /** Tells the sink of the first content and of progress. */
+  #report(): void {
+    const { hasContent, pieces } = this.#reading;
+    if (!this.#first && hasContent) {
       this.#first = true;
       this.#watchdog.first();
       this.#sink.first();
     }
-    if (text === "" || this.#isOver()) return;
-    this.#text += text;
-    this.#pieces += 1;
-    if (this.#pieces % this.#order.watch.progressEveryTokens === 0) this.#sink.progress(this.#pieces);
+    const { progressEveryTokens } = this.#order.watch;
+    if (pieces - this.#progressed < progressEveryTokens || this.#isOver()) return;
+    this.#progressed = pieces;
+    this.#sink.progress(pieces);
+  }
+
+  #conclude(verdict: Done | Broken, own: Buffer): void {
+    if (verdict.kind === "broken") return this.#fail(verdict.code, verdict.detail);
+    const bytes = verdict.bytes ?? own;
+    if (bytes.length > 0) this.#sink.bytes(bytes);
+    if (!this.#isOver()) this.#finish();
   }
 
   #endStream(): void {
     this.#watchdog.stop();
     this.#controller = null;
     const last = this.#splitter.end();
-    if (isWhole(last)) this.#takeRun(last);
-    if (this.#isOver()) return;
-    if (this.#finishReason === null || !isWhole(last)) {
-      this.#fail("upstream_broken", "the stream ended without a finish reason");
-      return;
-    }
-    // Some engines leave `[DONE]` out; the answer is complete all the same, and clients wait for it.
-    this.#endWithDone();
-  }
-
-  #endWithDone(): void {
-    this.#sink.bytes(SSE_DONE);
-    if (!this.#isOver()) this.#finish();
+    const { framing } = this.#parts;
+    if (isWhole(last, framing)) this.#takeRun(last);
+    else return this.#fail("upstream_broken", "the stream ended within an event");
+    if (!this.#isOver()) this.#conclude(this.#reading.end(), NOTHING);
   }
 
   #endWhole(): void {
     this.#watchdog.stop();
     this.#controller = null;
     const body = this.#body();
-    let value: unknown;
-    try {
-      value = JSON.parse(body.toString("utf8"));
-    } catch {
-      this.#fail("upstream_bad_response", "an answer that is not JSON");
-      return;
-    }
-    const piece = readPiece(value);
-    if (piece.error !== null || piece.malformed) {
-      this.#fail(
-        "upstream_bad_response",
-        piece.malformed ? "an answer that is not a completion" : "an error with status 200",
-      );
-      return;
-    }
-    this.#reported = piece.usage;
-    this.#finishReason = piece.finishReason;
-    this.#text = piece.text;
-    this.#pieces = piece.text === "" ? 0 : 1;
-    this.#sink.bytes(body);
-    if (!this.#isOver()) this.#finish();
+    this.#conclude(this.#reading.whole(body), body);
   }
 
   #endError(): void {
@@ -287,15 +266,9 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, EngineCall {
 }
 
 /** Whether the bytes left at the end are an event that only lacks its blank line, or nothing; not one that was cut off. */
-function isWhole({ run, ends }: SseRun): boolean {
+function isWhole({ run, ends }: SseRun, framing: Framing): boolean {
   const end = ends[0];
   if (end === undefined) return true;
-  const data = sseData(run, 0, end);
-  if (data === null || data === "[DONE]") return true;
-  try {
-    JSON.parse(data);
-    return true;
-  } catch {
-    return false;
-  }
+  const data = framing.data(run, 0, end);
+  return data === null || data === "[DONE]" || jsonOf(data) !== undefined;
 }

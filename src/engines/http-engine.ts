@@ -1,0 +1,107 @@
+import { Pool } from "undici";
+import type { Dispatcher } from "undici";
+import type { Engine, EngineCall, EngineReport, EngineSink, Made, SendOrder } from "../ports/engine.ts";
+import type { Dialect, Inexpressible } from "./dialect.ts";
+import { HttpAttempt } from "./http-attempt.ts";
+
+/** Where an upstream is and how it is addressed, whatever its dialect. */
+export interface UpstreamOptions {
+  /** Base URL that the dialect's paths follow, without a trailing slash. */
+  readonly url: string;
+  /** Path of a unix socket to use instead of the URL's host, or null. */
+  readonly socketPath: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Most bytes of a whole answer. */
+  readonly maxAnswerBytes: number;
+  /** Whether `probe` asks for the model names. */
+  readonly discoverModels: boolean;
+}
+
+const PROBE_TIMEOUT_MS = 5000;
+
+/** An upstream by HTTP in one dialect. Owns its pool of connections. */
+export class HttpEngine implements Engine {
+  readonly #options: UpstreamOptions;
+  readonly #dialect: Dialect;
+  readonly #pool: Pool;
+  readonly #basePath: string;
+  readonly #headers: readonly string[];
+
+  constructor(dialect: Dialect, options: UpstreamOptions) {
+    const url = new URL(options.url);
+    this.#options = options;
+    this.#dialect = dialect;
+    this.#basePath = url.pathname.replace(/\/$/, "");
+    this.#pool = new Pool(url.origin, {
+      // The watch is the only clock: undici's own limits would be a second opinion.
+      connectTimeout: 0,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      // HTTP/1.1 only: one stream a connection, so that an abort closes just that stream.
+      allowH2: false,
+      ...(options.socketPath === null ? {} : { socketPath: options.socketPath }),
+    });
+    const headers = ["content-type", "application/json", "accept-encoding", "identity", "user-agent", "baseload"];
+    for (const [name, value] of Object.entries(options.headers)) headers.push(name.toLowerCase(), value);
+    this.#headers = headers;
+  }
+
+  send(order: SendOrder, sink: EngineSink): EngineCall {
+    const request = this.#dialect.request(order);
+    if ("kind" in request) return refused(request, sink);
+    if (request.dropped.length > 0) sink.dropped(request.dropped);
+    const { reading, framing } = request;
+    const { maxAnswerBytes } = this.#options;
+    const attempt = new HttpAttempt(order, sink, { reading, framing, maxAnswerBytes });
+    const options: Dispatcher.DispatchOptions = {
+      path: this.#basePath + request.path,
+      method: "POST",
+      headers: [...this.#headers, ...request.headers, "x-request-id", order.clientRequestId],
+      body: request.body,
+    };
+    this.#pool.dispatch(options, attempt);
+    return attempt;
+  }
+
+  async probe(): Promise<EngineReport> {
+    try {
+      const response = await this.#pool.request({
+        path: this.#basePath + this.#dialect.probePath,
+        method: "GET",
+        headers: [...this.#headers, ...this.#dialect.probeHeaders()],
+        signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
+      });
+      const body: unknown = await response.body.json();
+      if (response.statusCode !== 200) return { state: "down", models: null, contextTokens: null };
+      const models = this.#options.discoverModels ? this.#dialect.modelNames(body) : null;
+      return { state: "up", models, contextTokens: null };
+    } catch {
+      // A probe has one question, whether the server answers; why it does not is seen by the requests.
+      return { state: "down", models: null, contextTokens: null };
+    }
+  }
+
+  retire(): Promise<void> {
+    return this.#pool.close();
+  }
+
+  close(): Promise<void> {
+    return this.#pool.destroy();
+  }
+}
+
+/** A call that was over before anything was sent. */
+function refused(of: Inexpressible, sink: EngineSink): EngineCall {
+  sink.failed({
+    code: of.code,
+    status: null,
+    retryAfterMs: null,
+    made: NOTHING_MADE,
+    relay: null,
+    detail: of.detail,
+    told: of.detail,
+  });
+  return { made: () => NOTHING_MADE, abort: () => NOTHING_MADE, limit: () => {}, resume: () => {} };
+}
+
+const NOTHING_MADE: Made = { reported: null, outputText: "", contentPieces: 0 };

@@ -1,0 +1,41 @@
+import type { ErrorCode } from "../base/errors.ts";
+import type { Endpoint } from "../base/job.ts";
+import { errorEnvelope, type ErrorDetail, relayedEnvelope } from "./error.ts";
+
+/** How errors are told to clients of one shape. */
+export interface ClientErrors {
+  /** The body of an error answer, as JSON. */
+  body(code: ErrorCode, more: ErrorDetail): unknown;
+  /** An upstream's error body in this shape: in its own words. */
+  relayed(status: number, body: Buffer): unknown;
+  /** The events that end a stream that has begun. */
+  streamEnd(code: ErrorCode, more: ErrorDetail): string;
+}
+
+/** OpenAI's. */
+export const OPENAI_ERRORS: ClientErrors = {
+  body: errorEnvelope,
+  relayed: relayedEnvelope,
+  streamEnd: (code, more) => `data: ${JSON.stringify(errorEnvelope(code, more))}\n\n`,
+};
+
+/** Those of OpenAI's responses: as all of OpenAI's, but for the event in a stream. */
+const RESPONSES_ERRORS: ClientErrors = {
+  ...OPENAI_ERRORS,
+  streamEnd: (code, more) => {
+    const { message, param } = errorEnvelope(code, more).error;
+    return `event: error\ndata: ${JSON.stringify({ type: "error", code, message, param })}\n\n`;
+  },
+};
+
+const BY_ENDPOINT: Readonly<Record<Endpoint, ClientErrors>> = {
+  chat: OPENAI_ERRORS,
+  completions: OPENAI_ERRORS,
+  responses: RESPONSES_ERRORS,
+  embeddings: OPENAI_ERRORS,
+};
+
+/** How an endpoint's clients are told of errors. */
+export function clientErrors(endpoint: Endpoint): ClientErrors {
+  return BY_ENDPOINT[endpoint];
+}
