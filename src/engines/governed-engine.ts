@@ -119,14 +119,17 @@ export class GovernedEngine implements Engine, Member {
     if (this.#state !== "out") return;
     this.#state = "waiting";
     this.#say({ ...this.#report, state: "starting" }, "its model is loaded once there is memory for it");
-    void this.#options.governor.admit(this).then(async () => {
-      if (this.#state !== "waiting") return;
-      try {
-        await this.#load();
-      } catch {
-        // Whoever waits was told, and the reason was reported.
-      }
-    });
+    void this.#loadOnceAdmitted();
+  }
+
+  async #loadOnceAdmitted(): Promise<void> {
+    await this.#options.governor.admit(this);
+    if (this.#state !== "waiting") return;
+    try {
+      await this.#load();
+    } catch {
+      // Whoever waits was told, and the reason was reported.
+    }
   }
 
   async #load(): Promise<EngineInfo> {
@@ -193,15 +196,18 @@ export class GovernedEngine implements Engine, Member {
   #unloadIfIdle(): void {
     if (this.#state !== "yielding" || this.#inFlight > 0 || this.#engine === null) return;
     this.#state = "leaving";
-    void this.#engine.close().then(() => {
-      if (this.#isClosed()) return;
-      this.#engine = null;
-      this.#state = "out";
-      this.#isReclaimed = false;
-      this.#options.governor.leave(this);
-      this.#say({ ...this.#report, state: "up" }, "its memory is another model's");
-      if (this.#held.size > 0) this.#want();
-    });
+    void this.#unload(this.#engine);
+  }
+
+  async #unload(engine: LlamaEngine): Promise<void> {
+    await engine.close();
+    if (this.#isClosed()) return;
+    this.#engine = null;
+    this.#state = "out";
+    this.#isReclaimed = false;
+    this.#options.governor.leave(this);
+    this.#say({ ...this.#report, state: "up" }, "its memory is another model's");
+    if (this.#held.size > 0) this.#want();
   }
 
   #isClosed(): boolean {

@@ -71,7 +71,7 @@ test("whatever is asked for, the limit holds, and everyone gets in who waits lon
       async (asks) => {
         const governor = new MemoryGovernor(10);
         const members = asks.map(([bytes, isBusy], index) => ({
-          ...{ isBusy },
+          isBusy,
           model: member(governor, bytes),
           index,
         }));

@@ -69,13 +69,13 @@ async function sendStream(run: Run, exchange: Exchange): Promise<void> {
   let step = await pieces.next();
   await sendAll(shape.opening(head));
   // Chances of tokens whose text the reader holds back wait for the next chunk.
-  let waiting: readonly PlacedChance[] = [];
+  const waiting: PlacedChance[] = [];
   for (; step.done !== true; step = await pieces.next()) {
     const events = reader.push(step.value.text);
-    waiting = [...waiting, ...step.value.chances];
+    waiting.push(...step.value.chances);
     if (events.length === 0) continue;
     await sendAll(shape.pieces(head, told(run, events, waiting)));
-    waiting = [];
+    waiting.length = 0;
   }
   const last = reader.end();
   if (last.length > 0) await sendAll(shape.pieces(head, told(run, last, waiting)));

@@ -18,6 +18,10 @@ type NativeContext = {
   sampleToken(logitIndex: number, sampler: Sampler): Promise<Token>;
   sampleToken(logitIndex: number, sampler: Sampler, probabilities: boolean, confidence?: boolean): Promise<Drawn>;
 };
+type NativeModel = {
+  readonly _model: object;
+  readonly _llama: { readonly _bindings: { readonly AddonSampler: new (of: object) => Sampler } };
+};
 
 /**
  * Makes `context` tell the model's own probabilities. By itself node-llama-cpp tells those that are left after temperature,
@@ -26,13 +30,12 @@ type NativeContext = {
  * asking for probabilities never changes a text.
  */
 export function tellOwnChances(context: LlamaContext, model: LlamaModel): void {
-  const native = (context as unknown as { _ctx: NativeContext })._ctx;
-  const parts = model as unknown as {
-    _model: object;
-    _llama: { _bindings: { AddonSampler: new (of: object) => Sampler } };
-  };
+  const { _ctx: native } = context as unknown as { _ctx: NativeContext };
+  const { _model: nativeModel, _llama: llama } = model as unknown as NativeModel;
+  const { _bindings: bindings } = llama;
+  assert(typeof native.sampleToken === "function", "this node-llama-cpp draws tokens in a way that is not known here");
   const sample = native.sampleToken.bind(native) as NativeContext["sampleToken"];
-  const plain = new parts._llama._bindings.AddonSampler(parts._model);
+  const plain = new bindings.AddonSampler(nativeModel);
   plain.applyConfig({});
   const twice = async (logitIndex: number, sampler: Sampler, probabilities?: boolean): Promise<Token | Drawn> => {
     if (probabilities !== true) return sample(logitIndex, sampler);

@@ -188,7 +188,9 @@ describe("an engine with four sequences", () => {
   });
 
   test("a crash cuts its own requests, and the next start answers at the same place", async () => {
-    const cut = call(path, CHAT, { ...hello, max_tokens: 900, stream: true, stop: [] });
+    // Repetition is rewarded, so that it never ends by itself.
+    const endless = { prompt: "The price", max_tokens: 900, temperature: 0, frequency_penalty: -2, stream: true };
+    const cut = call(path, COMPLETION, endless);
     const response = await cut.response;
     const pid = engine.pid;
     const crash = call(path, "/crash", {});

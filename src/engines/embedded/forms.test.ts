@@ -138,12 +138,12 @@ describe("the tiny model's own template", () => {
     const turns: { role: string; content: string }[] = [];
     for (const content of ["The wind in winter.", "And the river?", "And the price of light in the city?"]) {
       turns.push({ role: "user", content });
-      const before = await computed();
+      const computedBefore = await computed();
       const { choice, usage } = await chat({ messages: turns, max_tokens: 12 });
       assert.ok(usage);
       // The token generated last is never computed, since nothing follows it.
       const expected = usage.prompt_tokens - usage.prompt_tokens_details.cached_tokens + usage.completion_tokens - 1;
-      assert.equal((await computed()) - before, expected);
+      assert.equal((await computed()) - computedBefore, expected);
       turns.push({ role: "assistant", content: choice?.message?.content ?? "" });
       if (turns.length > 2) assert.ok(usage.prompt_tokens_details.cached_tokens > 20);
     }

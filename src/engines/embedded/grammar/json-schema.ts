@@ -14,8 +14,12 @@ import { patternGrammar } from "./string-pattern.ts";
 /** A schema that is an object of keywords. */
 export type Keywords = Readonly<Record<string, unknown>>;
 
-const ANNOTATIONS = ["title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"];
-const META = ["$schema", "$id", "$comment", "$defs", "definitions", "nullable"];
+/** Keywords that limit no value; `nullable`, which is no part of JSON Schema, is refused by itself where it is true. */
+const PASSIVE: ReadonlySet<string> = new Set(
+  "title description default examples deprecated readOnly writeOnly $schema $id $comment $defs definitions nullable".split(
+    " ",
+  ),
+);
 /** The keywords that each kind of schema is read by; any other is refused. */
 const KNOWN: Readonly<Record<string, readonly string[]>> = {
   $ref: [],
@@ -257,7 +261,7 @@ function refuseOthers(schema: Keywords, kind: string, path: string): void {
 }
 
 function isPassive(keyword: string): boolean {
-  return ANNOTATIONS.includes(keyword) || META.includes(keyword) || keyword.startsWith("x-");
+  return PASSIVE.has(keyword) || keyword.startsWith("x-");
 }
 
 function integerGrammar(schema: Keywords, path: string): string {

@@ -13,11 +13,7 @@ const CONTROL_ESCAPES = "nrtfv0bBcxukpP";
 
 /** An expression for the texts that `pattern` matches. Throws `SchemaError` for what is wrong or not supported. */
 export function patternGrammar(pattern: string, path: string): string {
-  try {
-    new RegExp(pattern, "u");
-  } catch {
-    throw wrongSchema(path, "has a `pattern` that is no regular expression");
-  }
+  if (!isExpression(pattern)) throw wrongSchema(path, "has a `pattern` that is no regular expression");
   const reader = new PatternReader(pattern, path);
   return reader.whole();
 }
@@ -158,6 +154,14 @@ class PatternReader {
 
   #refusal(what: string): Error {
     return unsupportedKeyword(this.#path, "pattern", `it has ${what}`);
+  }
+}
+
+function isExpression(pattern: string): boolean {
+  try {
+    return new RegExp(pattern, "u").source !== "";
+  } catch {
+    return false;
   }
 }
 
