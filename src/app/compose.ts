@@ -85,7 +85,7 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   utility.start(config.kernel, { store, seed: randomUUID() });
   waitForModels(utility, change);
   const notices: Notices = { lines: [] };
-  const gateway = new Gateway(deskOf({ utility, notices, shown }), {
+  const gateway = new Gateway(deskOf({ utility, fleet, notices, shown }), {
     ...config.server,
     tls,
     keys,
@@ -177,11 +177,19 @@ async function openStore(dataDir: string, utility: Utility): Promise<SqliteStore
   }
 }
 
-function deskOf({ utility, notices, shown }: { utility: Utility; notices: Notices; shown: Showing }): Desk {
+interface DeskParts {
+  readonly utility: Utility;
+  readonly fleet: EngineFleet;
+  readonly notices: Notices;
+  readonly shown: Showing;
+}
+
+function deskOf({ utility, fleet, notices, shown }: DeskParts): Desk {
   const mint = new Mint();
   return {
     arrive: (exchange) => utility.arrive(exchange),
     models: () => utility.kernel.models(),
+    modelMeta: (model) => fleet.modelMeta(model),
     backends: () => utility.kernel.backends(),
     cordon: (backendId, cordoned) => utility.cordon(backendId, cordoned),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),

@@ -3,7 +3,13 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { BackendId } from "../base/ids.ts";
 import { LlamaEngine, type LlamaOptions } from "../engines/embedded-engine.ts";
-import { contextTokensOf, estimatedBytes, type ModelInfo, readModelInfo } from "../engines/embedded/model-info.ts";
+import {
+  contextTokensOf,
+  estimatedBytes,
+  type ModelInfo,
+  modelMeta,
+  readModelInfo,
+} from "../engines/embedded/model-info.ts";
 import { TINY_MODEL_NAME } from "../engines/embedded/tiny-model.ts";
 import { GovernedEngine } from "../engines/governed-engine.ts";
 import { MemoryGovernor } from "../engines/memory-governor.ts";
@@ -63,6 +69,8 @@ export class EngineFleet {
   /** Out of use, with attempts that have not ended. */
   readonly #retiring = new Set<Made>();
   readonly #governor: MemoryGovernor | null;
+  /** What the files of loaded models say. */
+  readonly #infos = new WeakMap<Made, ModelInfo>();
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
@@ -131,6 +139,16 @@ export class EngineFleet {
     }
   }
 
+  /** What the file of an embedded engine's model says, by the name that clients use; null for other models. */
+  modelMeta(model: string): ReturnType<typeof modelMeta> | null {
+    for (const made of this.#inUse.values()) {
+      const info =
+        made.config.kind === "embedded" && made.config.modelName === model ? this.#infos.get(made) : undefined;
+      if (info !== undefined) return modelMeta(info);
+    }
+    return null;
+  }
+
   /** The embedded engines' child processes. */
   childPids(): readonly number[] {
     return [...this.#inUse.values(), ...this.#retiring].flatMap(({ llama }) => llama?.pid ?? []);
@@ -172,7 +190,7 @@ export class EngineFleet {
     const { backendId } = config;
     const missing = missingEmbeddedEngine();
     if (missing !== null) throw new Error(`backend ${backendId}: ${missing}`);
-    const modelPath = config.modelPath ?? join(dataDir, "baseload-tiny.gguf");
+    const modelPath = this.#pathOf(config);
     if (config.modelPath !== null && !existsSync(modelPath)) {
       throw new Error(
         `backend ${backendId}: there is no file ${modelPath}; correct \`model\`, or leave it out for the tiny model`,
@@ -201,6 +219,10 @@ export class EngineFleet {
     return engine;
   }
 
+  #pathOf({ modelPath }: EmbeddedEngineConfig): string {
+    return modelPath ?? join(this.#parts.dataDir, "baseload-tiny.gguf");
+  }
+
   /** What a model will take of memory; throws in words where that is more than all may take. */
   #bytesOf({ backendId, sequences, contextTokens }: EmbeddedEngineConfig, modelPath: string): number {
     const info = explainedInfo(backendId, modelPath);
@@ -215,10 +237,12 @@ export class EngineFleet {
     return bytes;
   }
 
-  async #load({ config, llama }: Made): Promise<void> {
+  async #load(made: Made): Promise<void> {
+    const { config, llama } = made;
     if (llama === null || config.kind !== "embedded") return;
     const started = performance.now();
     const info = await llama.start();
+    this.#infos.set(made, readModelInfo(this.#pathOf(config)));
     if (info === null) {
       this.#parts.log(
         `backend ${config.backendId}: "${config.modelName}" is loaded when it is asked for, since not all models fit in memory`,

@@ -4,7 +4,7 @@ import { type Exchange, sendJson, serve } from "./answer.ts";
 import { ApiError, errorAnswer } from "./errors.ts";
 import { answerEmbeddings } from "./embeddings.ts";
 import type { LoadedEngine } from "./load.ts";
-import type { EngineInfo } from "./protocol.ts";
+import { modelMeta } from "./model-info.ts";
 import { prepareChat, prepareCompletion } from "./prepare.ts";
 import { EventStream } from "./sse.ts";
 
@@ -43,7 +43,7 @@ function routesOf(engine: LoadedEngine, allowCrash: boolean): ReadonlyMap<string
       ({ response }) =>
         sendJson(response, 200, {
           object: "list",
-          data: [{ ...model, max_model_len: contextTokens, meta: metaOf(engine.info) }],
+          data: [{ ...model, max_model_len: contextTokens, meta: modelMeta(engine.info.file) }],
         }),
     ],
     [
@@ -64,25 +64,6 @@ function routesOf(engine: LoadedEngine, allowCrash: boolean): ReadonlyMap<string
   ]);
   if (allowCrash) routes.set("POST /crash", () => void process.kill(process.pid, "SIGSEGV"));
   return routes;
-}
-
-/** What the model's file says, in the manner of OpenAI's fields. */
-function metaOf({ file, hasChatTemplate }: EngineInfo): object {
-  return {
-    architecture: file.architecture,
-    file_type: file.fileType,
-    file_bytes: file.fileBytes,
-    parameter_count: file.parameterCount,
-    trained_context_tokens: file.trainedContextTokens,
-    layers: file.layers,
-    heads: file.heads,
-    key_value_heads: file.keyValueHeads,
-    embedding_length: file.embeddingLength,
-    vocabulary_size: file.vocabularySize,
-    tokenizer: file.tokenizer,
-    pooling: file.pooling,
-    has_chat_template: hasChatTemplate,
-  };
 }
 
 async function answer(routes: ReadonlyMap<string, Handler>, exchange: Exchange): Promise<void> {

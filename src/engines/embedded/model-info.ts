@@ -95,6 +95,24 @@ export function modelInfoOf(head: GgufHead, fileBytes: number): ModelInfo {
   };
 }
 
+/** What /v1/models shows of a model, in the manner of OpenAI's fields. */
+export function modelMeta(info: Omit<ModelInfo, "chatTemplate">): Readonly<Record<string, string | number | null>> {
+  return {
+    architecture: info.architecture,
+    file_type: info.fileType,
+    file_bytes: info.fileBytes,
+    parameter_count: info.parameterCount,
+    trained_context_tokens: info.trainedContextTokens,
+    layers: info.layers,
+    heads: info.heads,
+    key_value_heads: info.keyValueHeads,
+    embedding_length: info.embeddingLength,
+    vocabulary_size: info.vocabularySize,
+    tokenizer: info.tokenizer,
+    pooling: info.pooling,
+  };
+}
+
 /** Without a wish, no more context than this: memory for it is taken at the start, once per sequence. */
 const CONTEXT_TOKENS_DEFAULT_MAX = 4096;
 
