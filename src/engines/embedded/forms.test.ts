@@ -58,6 +58,10 @@ describe("the tiny model's own template", () => {
     assert.deepEqual([status, error?.param], [400, "grammar"]);
     const left = await chat({ grammar: "root ::= root" });
     assert.equal(left.status, 400, "a grammar without an end");
+    const deep = await chat({ grammar: `root ::= ${"(".repeat(20_000)}"a"${")".repeat(20_000)}` });
+    assert.equal(deep.status, 400, "one that would exhaust the stack");
+    const stuck = await chat({ grammar: 'root ::= "a" [\\x00]' });
+    assert.deepEqual([stuck.status, stuck.error?.param], [400, "grammar"], "one that asks for what no token is");
     assert.equal((await chat({ max_tokens: 1 })).status, 200, "and the engine lives");
   });
 

@@ -169,7 +169,7 @@ export class SchemaCompiler {
     const given = ["pattern", "format"].filter((keyword) => schema[keyword] !== undefined);
     if (given.length + (isBounded ? 1 : 0) > 1)
       throw unsupportedKeyword(path, given[0] as string, "not together with another limit on the same string");
-    if (pattern !== undefined) return `"\\"" ${patternGrammar(String(pattern), path)} "\\""`;
+    if (pattern !== undefined) return `"\\"" ${patternGrammar(this.rules, String(pattern), path)} "\\""`;
     if (format !== undefined) return `"\\"" ${this.#format(format, path)} "\\""`;
     const character = this.rules.shared("string-character", () => STRING_CHARACTER);
     return `"\\"" ${repeated(character, length[0], length[1])} "\\""`;
