@@ -10,8 +10,10 @@ import { clientAddress, clientOf, isTrusted, networksOf, plainAddress, type Trus
 import { answering, sendError, sendJson, sendText } from "./answers.ts";
 import { Headcount, TurnedAway } from "./connections.ts";
 import { Door, type DoorOptions } from "./door.ts";
+import { ENDPOINTS } from "./endpoints.ts";
 import { MAX_URL_BYTES, type ParserError, refuse, refuseBytes } from "./refuse.ts";
 import { type Operation, operationOf, Operator } from "./operator.ts";
+import { type Storage, type StorageRoute, storageRouteOf } from "./storage.ts";
 
 /** How the gateway serves. */
 export interface GatewayOptions extends DoorOptions {
@@ -32,13 +34,6 @@ export interface GatewayOptions extends DoorOptions {
   readonly log: (line: string) => void;
 }
 
-const COMPLETIONS: Readonly<Record<string, Endpoint>> = {
-  "/v1/chat/completions": "chat",
-  "/v1/completions": "completions",
-  "/v1/responses": "responses",
-  "/v1/embeddings": "embeddings",
-};
-
 const RECEIPTS = "/api/receipts/";
 const TIMEOUT_CHECK_MS = 1000;
 const KEEP_ALIVE_MS = 75_000;
@@ -51,6 +46,7 @@ export class Gateway {
   #options: GatewayOptions;
   readonly #door: Door;
   readonly #operator: Operator;
+  readonly #storage: Storage | null;
   readonly #server: Server;
   readonly #startedSeconds: number;
   /** Answers whose last bytes have not gone out, be they made already or not. */
@@ -65,9 +61,11 @@ export class Gateway {
   readonly #turnedAway: TurnedAway;
   #completing = 0;
 
-  constructor(desk: Desk, options: GatewayOptions) {
+  /** `storage` keeps files and batches; without it there are none. */
+  constructor(desk: Desk, options: GatewayOptions, storage: Storage | null = null) {
     this.#desk = desk;
     this.#options = options;
+    this.#storage = storage;
     this.#door = new Door(desk, options);
     const { maxConnections: max, maxConnectionsPerClient: maxPerClient } = options;
     this.#trusted = networksOf(options.trustedProxies);
@@ -191,15 +189,25 @@ export class Gateway {
     if (url.length > MAX_URL_BYTES) return this.#refuse(req, res, { code: "url_too_long" });
     if (req.rawHeaders.length > 2 * MAX_HEADERS) return this.#refuse(req, res, { code: "headers_too_large" });
     const path = pathOf(url);
-    const endpoint = COMPLETIONS[path];
+    const endpoint = ENDPOINTS[path];
     if (endpoint !== undefined) {
       if (req.method !== "POST")
         return this.#refuse(req, res, { code: "method_not_allowed", headers: ["allow", "POST"] });
       return this.#complete(req, res, endpoint);
     }
+    const stored = this.#storage === null ? null : storageRouteOf(path);
+    if (stored !== null) return this.#store(req, res, stored);
     const operation = operationOf(path);
     if (operation === null) this.#routeRead(req, res, path);
     else this.#operate(req, res, operation);
+  }
+
+  #store(req: IncomingMessage, res: ServerResponse, route: StorageRoute): void {
+    if (!route.methods.includes(req.method ?? "")) {
+      return this.#refuse(req, res, { code: "method_not_allowed", headers: ["allow", route.methods.join(", ")] });
+    }
+    const holder = this.#identify(req, res);
+    if (holder !== null) this.#storage?.take({ req, res, holder }, route);
   }
 
   #operate(req: IncomingMessage, res: ServerResponse, operation: Operation): void {

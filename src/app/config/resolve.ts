@@ -2,6 +2,7 @@ import { basename, dirname, resolve } from "node:path";
 import type { BackendConfig, ClassConfig, Price, SiteConfig } from "../../kernel/config.ts";
 import { present } from "../../base/assert.ts";
 import { servedBy } from "../../wire/shapes.ts";
+import { addressed } from "./addresses.ts";
 import { BUILT_IN_CLASSES, DEFAULT_SITE, siteNames } from "./checks.ts";
 import type { ParsedBackend, ParsedConfig } from "./schema.ts";
 import type {
@@ -41,6 +42,13 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
         maxUnsettled: storage.maxUnsettled,
       },
       cooldown: { firstMs: server.cooldownFirstMs, maxMs: server.cooldownMaxMs },
+    },
+    storage: {
+      maxFileBytes: storage.maxFileBytes,
+      maxFilesBytes: storage.maxFilesBytes,
+      batchConcurrency: storage.batchConcurrency,
+      maxBatchRequests: storage.maxBatchRequests,
+      batchResultDays: storage.batchResultDays,
     },
     server: {
       host: server.host,
@@ -95,8 +103,9 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
   return {
     id,
     site: present(backend.site ?? sites[0], "a site always exists"),
-    models:
-      backend.engine === "embedded" ? { [embeddedName(backend)]: embeddedName(backend) } : modelMap(backend.models),
+    ...(backend.engine === "embedded"
+      ? { models: { [embeddedName(backend)]: embeddedName(backend) } }
+      : addressed(backend.engine ?? "openai", backend.models)),
     endpoints: servedBy(backend.endpoints),
     maxConcurrent: backend.maxConcurrent ?? sequences,
     contextTokens: backend.contextTokens ?? null,
@@ -120,12 +129,6 @@ function resolveDiscovered(
       : { kind: "file", file: resolve(of.from, file) };
   const engine = openAiEngine(name, backend, of.from);
   return [{ name, source, everyMs, keepMs, scheme, path, backend: resolveBackend(name, backend, of.sites), engine }];
-}
-
-function modelMap(models: OpenAiBackend["models"]): Record<string, string> | null {
-  if (models === undefined) return null;
-  if (models === "*") return { "*": "*" };
-  return Array.isArray(models) ? Object.fromEntries(models.map((name) => [name, name])) : models;
 }
 
 function resolvePrice(price: NonNullable<ParsedBackend["price"]>): Price {
@@ -165,6 +168,7 @@ function openAiEngine(backendId: string, backend: OpenAiBackend, from: string): 
     discoverModels: backend.models === undefined,
     speaks: [...new Set(backend.endpoints)],
     onLoss: backend.onLoss,
+    ...(backend.engine === undefined || backend.engine === "openai" ? {} : { engineKind: backend.engine }),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { EngineKind } from "../../base/engine-observation.ts";
 import type { Endpoint } from "../../base/job.ts";
 import type { OnLoss } from "../../engines/convert.ts";
 import type { KernelConfig } from "../../kernel/config.ts";
@@ -19,6 +20,8 @@ export interface OpenAiEngineConfig {
   /** The endpoints that it has itself. */
   readonly speaks: readonly Endpoint[];
   readonly onLoss: OnLoss;
+  /** Whose own endpoints it has besides; `auto` finds out. Absent is `openai`: none. */
+  readonly engineKind?: EngineKind | "auto";
 }
 
 /** llama.cpp in a child process. */
@@ -111,10 +114,20 @@ export interface ServerConfig {
   readonly defaultClass: string;
 }
 
+/** What clients may store. */
+export interface StorageConfig {
+  readonly maxFileBytes: number;
+  readonly maxFilesBytes: number;
+  readonly batchConcurrency: number;
+  readonly maxBatchRequests: number;
+  readonly batchResultDays: number;
+}
+
 /** baseload.yaml with every default filled in, split by who reads it. */
 export interface AppConfig {
   readonly kernel: KernelConfig;
   readonly server: ServerConfig;
+  readonly storage: StorageConfig;
   readonly engines: readonly EngineConfig[];
   /** What stands for backends and engines that are found while it runs; they are in neither list until then. */
   readonly discovered: readonly DiscoveredConfig[];

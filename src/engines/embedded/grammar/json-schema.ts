@@ -209,7 +209,11 @@ export class SchemaCompiler {
     let rest =
       item === null
         ? '""'
-        : repeated(`(${comma} ${item})`, Math.max(0, min - Math.max(1, head.length)), more(max, head));
+        : repeated(
+            this.rules.add("more", `${comma} ${item}`),
+            Math.max(0, min - Math.max(1, head.length)),
+            more(max, head),
+          );
     for (let index = head.length - 1; index >= 0; index--) {
       if (max !== null && index >= max) continue;
       const step = index === 0 ? (head[index] as string) : `${comma} ${head[index] as string}`;
