@@ -1,6 +1,6 @@
 /** Reads what form a request wants its answer in. */
 import { badValue, unsupported } from "./errors.ts";
-import { isTooDeep } from "./grammar/gbnf.ts";
+import { isTooDeep } from "./grammar/brackets.ts";
 import { type Fields, isFields, isSet, readFlag, readInteger } from "./fields.ts";
 
 /** The form of an answer's text. */

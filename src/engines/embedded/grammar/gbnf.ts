@@ -2,8 +2,6 @@
 
 /** The most repetitions that llama.cpp's parser takes in one `{m,n}`; beyond it refuses the whole grammar. */
 export const REPETITIONS_MAX = 1999;
-/** Deeper brackets than any grammar needs; llama.cpp's parser calls itself for each, and many thousands end its process. */
-const BRACKETS_MAX = 100;
 
 /**
  * The rules of one grammar under way. Owned by whoever builds the grammar. Names are made distinct, so that parts which know
@@ -77,19 +75,6 @@ export function repeated(expression: string, min: number, max: number | null): s
 /** Alternatives in brackets. */
 export function either(expressions: readonly string[]): string {
   return expressions.length === 1 ? (expressions[0] as string) : `(${expressions.join(" | ")})`;
-}
-
-/** Whether a grammar's round brackets are nested too deep to be given to llama.cpp. */
-export function isTooDeep(grammar: string): boolean {
-  // Literals, classes and comments may hold brackets that mean nothing.
-  const bare = grammar.replaceAll(/"(?:[^"\\]|\\[^])*"|\[(?:[^\]\\]|\\[^])*\]|#.*/g, "");
-  let depth = 0;
-  for (const character of bare) {
-    if (character === "(") depth += 1;
-    else if (character === ")") depth -= 1;
-    if (depth > BRACKETS_MAX) return true;
-  }
-  return false;
 }
 
 /** The notation knows few escapes by name; any character can be written by its number. */
