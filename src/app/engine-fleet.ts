@@ -215,7 +215,7 @@ export class EngineFleet {
     const engine: LlamaEngine | GovernedEngine =
       this.#governor === null
         ? make(onReport)
-        : new GovernedEngine({ governor: this.#governor, bytes: this.#bytesOf(config, modelPath), make, onReport });
+        : new GovernedEngine({ governor: this.#governor, ...this.#sizeOf(config, modelPath), make, onReport });
     return engine;
   }
 
@@ -223,10 +223,12 @@ export class EngineFleet {
     return modelPath ?? join(this.#parts.dataDir, "baseload-tiny.gguf");
   }
 
-  /** What a model will take of memory; throws in words where that is more than all may take. */
-  #bytesOf({ backendId, sequences, contextTokens }: EmbeddedEngineConfig, modelPath: string): number {
+  /** What a model will take of memory, by estimate, and its context; throws in words where that is more than all may take. */
+  #sizeOf(config: EmbeddedEngineConfig, modelPath: string): { readonly bytes: number; readonly contextTokens: number } {
+    const { backendId, sequences } = config;
     const info = explainedInfo(backendId, modelPath);
-    const bytes = estimatedBytes(info, { sequences, contextTokens: contextTokens ?? contextTokensOf(info) });
+    const contextTokens = config.contextTokens ?? contextTokensOf(info);
+    const bytes = estimatedBytes(info, { sequences, contextTokens });
     const { memoryLimitBytes } = this.#parts;
     if (memoryLimitBytes !== null && bytes > memoryLimitBytes) {
       throw new Error(
@@ -234,7 +236,7 @@ export class EngineFleet {
           "raise the limit, or lower `sequences` or `contextTokens`",
       );
     }
-    return bytes;
+    return { bytes, contextTokens };
   }
 
   async #load(made: Made): Promise<void> {

@@ -25,6 +25,7 @@ function governed(governor: MemoryGovernor, path = modelPath) {
   const engine = new GovernedEngine({
     governor,
     bytes: 6,
+    contextTokens: 4096,
     make: (onReport) =>
       new LlamaEngine({
         modelPath: path,
@@ -46,7 +47,11 @@ test("two models that do not fit together take turns, and no request is cut", { 
   assert.notEqual(await one.engine.start(), null);
   assert.equal(await two.engine.start(), null, "there is no room for the second");
   assert.equal(two.engine.pid, null);
-  assert.equal((await two.engine.probe()).state, "up", "it takes requests all the same");
+  assert.deepEqual(
+    await two.engine.probe(),
+    { state: "up", models: null, contextTokens: 4096 },
+    "it takes requests all the same",
+  );
   const running = send(one.engine, long);
   await running.sink.seen("first");
   const waiting = send(two.engine, short);

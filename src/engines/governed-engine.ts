@@ -18,6 +18,8 @@ export interface GovernedOptions {
   readonly governor: MemoryGovernor;
   /** What the model takes of memory, by estimate. */
   readonly bytes: number;
+  /** What one request will have of context once the model is loaded. */
+  readonly contextTokens: number;
   /** Makes the engine anew, for each time that the model is loaded. */
   readonly make: (onReport: LlamaOptions["onReport"]) => LlamaEngine;
   readonly onReport: LlamaOptions["onReport"];
@@ -27,8 +29,6 @@ export interface GovernedOptions {
  * `out` of memory; `waiting` for room; `loading`; `in`; `yielding` its place once its requests have ended; `leaving`; `closed`.
  */
 type State = "out" | "waiting" | "loading" | "in" | "yielding" | "leaving" | "closed";
-
-const UP: EngineReport = { state: "up", models: null, contextTokens: null };
 
 /**
  * An embedded engine whose model is in memory only while it is needed and there is room. Out of memory it says that it is up, since
@@ -44,12 +44,13 @@ export class GovernedEngine implements Engine, Member {
   #inFlight = 0;
   #isReclaimed = false;
   #isRetired = false;
-  #report: EngineReport = UP;
+  #report: EngineReport;
   readonly #empty = Promise.withResolvers<void>();
 
   constructor(options: GovernedOptions) {
     this.#options = options;
     this.bytes = options.bytes;
+    this.#report = { state: "up", models: null, contextTokens: options.contextTokens };
   }
 
   get isBusy(): boolean {
