@@ -216,8 +216,10 @@ export class GovernedEngine implements Engine, Member {
   }
 
   #say(report: EngineReport, reason: string): void {
-    this.#report = report;
-    this.#options.onReport(report, reason);
+    // What is known of an engine is known while its model is in.
+    const { observation: _observation, ...rest } = report;
+    this.#report = this.#state === "in" ? report : rest;
+    this.#options.onReport(this.#report, reason);
   }
 }
 
