@@ -102,7 +102,21 @@ test("a model that cannot be loaded fails its requests and frees its place", { t
   assert.equal((await send(engine, short).sink.failure()).code, "upstream_unreachable");
 });
 
-test("retiring lets what runs and what waits end", { timeout: 60_000 }, async () => {
+test("retiring lets what runs end, and takes nothing more", { timeout: 60_000 }, async () => {
+  const governor = new MemoryGovernor(10);
+  const { engine } = governed(governor);
+  // It has been idle before.
+  await send(engine, short).sink.success();
+  const running = send(engine, long);
+  await running.sink.seen("first");
+  const retired = engine.retire();
+  assert.ok((await running.sink.success()).made.contentPieces > 100);
+  await retired;
+  assert.equal(engine.pid, null);
+  assert.equal((await send(engine, short).sink.failure()).code, "upstream_unreachable");
+});
+
+test("retiring lets what waits for the model end too", { timeout: 60_000 }, async () => {
   const governor = new MemoryGovernor(10);
   const { engine } = governed(governor);
   const waiting = send(engine, short);

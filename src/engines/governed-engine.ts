@@ -45,7 +45,8 @@ export class GovernedEngine implements Engine, Member {
   #isReclaimed = false;
   #isRetired = false;
   #report: EngineReport;
-  readonly #empty = Promise.withResolvers<void>();
+  /** Called when nothing runs or waits any more; whoever retires it waits for that. */
+  #onIdle: () => void = () => {};
 
   constructor(options: GovernedOptions) {
     this.#options = options;
@@ -102,7 +103,10 @@ export class GovernedEngine implements Engine, Member {
 
   async retire(): Promise<void> {
     this.#isRetired = true;
-    if (this.isBusy) await this.#empty.promise;
+    if (this.isBusy)
+      await new Promise<void>((idle) => {
+        this.#onIdle = idle;
+      });
     await this.close();
   }
 
@@ -147,6 +151,7 @@ export class GovernedEngine implements Engine, Member {
       if (this.#isReclaimed) this.reclaim();
       return info;
     } catch (error) {
+      await engine.close();
       this.#loadFailed(error instanceof Error ? error.message : String(error));
       throw error;
     }
@@ -190,7 +195,7 @@ export class GovernedEngine implements Engine, Member {
   }
 
   #ended(): void {
-    if (!this.isBusy) this.#empty.resolve();
+    if (!this.isBusy) this.#onIdle();
     this.#unloadIfIdle();
   }
 
