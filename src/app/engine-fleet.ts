@@ -178,9 +178,9 @@ export class EngineFleet {
       const llama = this.#llama(config);
       return { config, key, engine: llama, llama };
     }
-    const { url, headers, discoverModels, speaks, onLoss, engineKind: kind = "openai" } = config;
+    const { url, headers, discoverModels, modelsAreOptional, speaks, onLoss, engineKind: kind = "openai" } = config;
     const { maxAnswerBytes } = this.#parts;
-    const more = { headers, maxAnswerBytes, discoverModels, speaks, onLoss, kind };
+    const more = { headers, maxAnswerBytes, discoverModels, modelsAreOptional, speaks, onLoss, kind };
     const engine = new OpenAiEngine({ url, socketPath: null, key, ...more });
     return { config, key, engine, llama: null };
   }
