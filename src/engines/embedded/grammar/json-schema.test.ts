@@ -149,6 +149,7 @@ test("what cannot be promised is refused by name", () => {
     [{ type: "object", properties: {}, required: ["a"] }, "required"],
     [{ type: "string", nullable: true }, "nullable"],
     [{ maxLength: 3 }, "maxLength"],
+    [{ type: "object", properties: { ["x".repeat(300)]: {} } }, "properties"],
     [{ type: "string", unknownWord: 1 }, "unknownWord"],
   ];
   for (const [schema, keyword] of refused) {

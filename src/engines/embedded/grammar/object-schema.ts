@@ -4,6 +4,9 @@ import type { Keywords, SchemaCompiler } from "./json-schema.ts";
 import { jsonObject, SPACE, STRING_CHARACTER } from "./json-text.ts";
 import { unsupportedKeyword, wrongSchema } from "./schema-error.ts";
 
+/** Longer than any name of a property, and short enough to be told from others letter by letter. */
+const NAME_LENGTH_MAX = 256;
+
 /** An expression for the objects that are valid by `schema`. Throws `SchemaError`. */
 export function objectGrammar(compiler: SchemaCompiler, schema: Keywords, path: string): string {
   const { rules } = compiler;
@@ -36,6 +39,9 @@ function readProperties(schema: Keywords, path: string): Keywords {
   const properties = schema["properties"] ?? {};
   if (typeof properties !== "object" || properties === null || Array.isArray(properties))
     throw wrongSchema(path, "needs an object as `properties`");
+  const long = Object.keys(properties).find((name) => name.length > NAME_LENGTH_MAX);
+  if (long !== undefined)
+    throw unsupportedKeyword(path, "properties", `a name of more than ${NAME_LENGTH_MAX} characters`);
   return properties as Keywords;
 }
 
