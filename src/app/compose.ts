@@ -6,7 +6,7 @@ import { systemClock } from "../live/clock.ts";
 import { JournalFile } from "../live/journal-file.ts";
 import { Mint } from "../live/mint.ts";
 import { SqliteStore } from "../live/sqlite-store.ts";
-import { lazyTokenCounter } from "../live/token-counter.ts";
+import { type CountTokens, lazyTokenCounter } from "../live/token-counter.ts";
 import { Utility } from "../live/utility.ts";
 import type { Desk } from "../ports/desk.ts";
 import { refuseBind } from "./config/bind.ts";
@@ -68,11 +68,12 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   const change = fleet.prepare(config.engines);
   const shown = showing(config.telemetry.requestLog, log);
   const journal = openJournal(options);
+  const countTokens = lazyTokenCounter();
   const utility: Utility = new Utility({
     clock: systemClock,
     engines: fleet.engines,
     journal,
-    countTokens: lazyTokenCounter(),
+    countTokens,
     onReceipt: shown.receipt,
     log,
   });
@@ -85,7 +86,7 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   utility.start(config.kernel, { store, seed: randomUUID() });
   waitForModels(utility, change);
   const notices: Notices = { lines: [] };
-  const gateway = new Gateway(deskOf({ utility, notices, shown }), {
+  const gateway = new Gateway(deskOf({ utility, notices, shown, countTokens }), {
     ...config.server,
     tls,
     keys,
@@ -177,12 +178,15 @@ async function openStore(dataDir: string, utility: Utility): Promise<SqliteStore
   }
 }
 
-function deskOf({ utility, notices, shown }: { utility: Utility; notices: Notices; shown: Showing }): Desk {
+function deskOf(parts: { utility: Utility; notices: Notices; shown: Showing; countTokens: CountTokens }): Desk {
+  const { utility, notices, shown, countTokens } = parts;
   const mint = new Mint();
   return {
     arrive: (exchange) => utility.arrive(exchange),
     models: () => utility.kernel.models(),
     backends: () => utility.kernel.backends(),
+    serves: (model, endpoint) => utility.kernel.serves(model, endpoint),
+    countTokens,
     cordon: (backendId, cordoned) => utility.cordon(backendId, cordoned),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),
     metrics: () => shown.metrics({ backends: utility.kernel.backends(), ...utility.kernel.counts() }),

@@ -10,6 +10,8 @@ const openai = (backendId: string, change: Partial<OpenAiEngineConfig> = {}): Op
   key: null,
   headers: {},
   discoverModels: false,
+  nativeEndpoints: [],
+  onLoss: "refuse",
   ...change,
 });
 

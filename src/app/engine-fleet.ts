@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { BackendId } from "../base/ids.ts";
+import { AnthropicEngine } from "../engines/anthropic.ts";
 import { LlamaEngine } from "../engines/embedded-engine.ts";
 import { TINY_MODEL_NAME } from "../engines/embedded/tiny-model.ts";
 import { OpenAiEngine } from "../engines/openai.ts";
@@ -144,7 +145,7 @@ export class EngineFleet {
   }
 
   #keyOf(config: EngineConfig): string | null {
-    if (config.kind !== "openai" || config.key === null) return null;
+    if (config.kind === "embedded" || config.key === null) return null;
     return readSecret(config.key, secretDoors(this.#parts.env));
   }
 
@@ -153,9 +154,12 @@ export class EngineFleet {
       const llama = this.#llama(config);
       return { config, key, engine: llama, llama };
     }
-    const { url, headers, discoverModels } = config;
     const { maxAnswerBytes } = this.#parts;
-    const engine = new OpenAiEngine({ url, socketPath: null, key, headers, maxAnswerBytes, discoverModels });
+    const options = { socketPath: null, key, maxAnswerBytes };
+    const engine =
+      config.kind === "anthropic"
+        ? new AnthropicEngine({ ...config, ...options })
+        : new OpenAiEngine({ ...config, ...options });
     return { config, key, engine, llama: null };
   }
 
@@ -177,6 +181,7 @@ export class EngineFleet {
       ...(config.contextTokens === null ? {} : { contextTokens: config.contextTokens }),
       ...(config.threads === null ? {} : { threads: config.threads }),
       maxAnswerBytes,
+      onLoss: config.onLoss,
       onReport: (report, reason) => {
         if (report.state !== "up") log(`backend ${backendId}: ${report.state}: ${reason}`);
         if (this.engines.get(backendId) === llama) observe(backendId, report);

@@ -25,7 +25,9 @@ export class Prober {
   configure(config: Pick<AppConfig, "engines" | "telemetry">): void {
     this.#intervalMs = config.telemetry.probeIntervalMs;
     const wanted = new Set(
-      config.engines.flatMap((engine) => (engine.kind === "openai" && engine.discoverModels ? [engine.backendId] : [])),
+      config.engines.flatMap((engine) =>
+        engine.kind !== "embedded" && engine.discoverModels ? [engine.backendId] : [],
+      ),
     );
     for (const [id, { engine }] of this.#asked) {
       if (!wanted.has(id) || this.#engines.get(id) !== engine) this.#forget(id);

@@ -25,7 +25,10 @@ function newEngine(more: Partial<LlamaOptions> = {}): { readonly engine: LlamaEn
   runs += 1;
   const socketDir = join(dir, `run-${runs}`);
   const base = { modelPath, sequences: 2, contextTokens: CONTEXT_TOKENS, maxAnswerBytes: 1024 * 1024 };
-  return { engine: new LlamaEngine({ ...base, socketDir, onReport: () => {}, ...more }), socketDir };
+  return {
+    engine: new LlamaEngine({ ...base, onLoss: "refuse", socketDir, onReport: () => {}, ...more }),
+    socketDir,
+  };
 }
 
 async function started(more: Partial<LlamaOptions> = {}): Promise<Subject> {

@@ -1,11 +1,13 @@
 import type { Engine, EngineCall, EngineReport, EngineSink, SendOrder } from "../ports/engine.ts";
 import { EmbeddedEngine, type EmbeddedEngineOptions, type EngineState } from "./embedded/supervisor.ts";
 import type { EngineInfo } from "./embedded/protocol.ts";
+import type { OnLoss } from "./convert.ts";
 import { OpenAiEngine } from "./openai.ts";
 
 /** How the embedded engine is run behind the port. */
 export interface LlamaOptions extends Omit<EmbeddedEngineOptions, "onState"> {
   readonly maxAnswerBytes: number;
+  readonly onLoss: OnLoss;
   /** Called when its state changes, with the reason in words. */
   readonly onReport: (report: EngineReport, reason: string) => void;
 }
@@ -25,7 +27,7 @@ export class LlamaEngine implements Engine {
   #closing = false;
   #report: EngineReport = { state: "starting", models: null, contextTokens: null };
 
-  constructor({ maxAnswerBytes, onReport, ...options }: LlamaOptions) {
+  constructor({ maxAnswerBytes, onLoss, onReport, ...options }: LlamaOptions) {
     this.#onReport = onReport;
     this.#child = new EmbeddedEngine({ ...options, onState: (state, reason) => this.#onState(state, reason) });
     this.#http = new OpenAiEngine({
@@ -35,6 +37,8 @@ export class LlamaEngine implements Engine {
       headers: {},
       maxAnswerBytes,
       discoverModels: false,
+      nativeEndpoints: [],
+      onLoss,
     });
   }
 

@@ -20,6 +20,8 @@ const DEFAULTS: OpenAiOptions = {
   headers: {},
   maxAnswerBytes: 8 * 1024 * 1024,
   discoverModels: true,
+  nativeEndpoints: [],
+  onLoss: "refuse",
 };
 
 /** Model names of the mock by what they make it do. */

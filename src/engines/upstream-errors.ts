@@ -33,11 +33,13 @@ export function retryAfterMs(value: string | string[] | undefined, wallMs: numbe
   return Number.isNaN(atMs) ? null : Math.max(0, atMs - wallMs);
 }
 
+const KEPT_HEADERS = /^(?:retry-after$|x-ratelimit-|anthropic-ratelimit-)/;
+
 /** The headers of an error answer that help the client: when to come again, and how much is left. */
 export function relayHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, string>> {
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (typeof value === "string" && (name === "retry-after" || name.startsWith("x-ratelimit-"))) kept[name] = value;
+    if (typeof value === "string" && KEPT_HEADERS.test(name)) kept[name] = value;
   }
   return kept;
 }

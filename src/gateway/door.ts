@@ -3,10 +3,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorCode } from "../base/errors.ts";
 import type { Endpoint, Job } from "../base/job.ts";
 import type { Desk } from "../ports/desk.ts";
-import { clientErrors } from "../wire/client-errors.ts";
-import { parseRequest, type ParsedRequest } from "../wire/request.ts";
+import { clientErrors, requestIdHeaders } from "../wire/client-errors.ts";
+import { parseRequest, type ParsedRequest, promptText } from "../wire/request.ts";
 import type { KeyHolder } from "./access.ts";
-import { answering, closeUnread, sendError, sendKept } from "./answers.ts";
+import { answering, closeUnread, sendError, sendJson, sendKept } from "./answers.ts";
 import { readBody } from "./body.ts";
 import { HttpExchange } from "./exchange.ts";
 import { Idempotency, type KeptAnswer, type KeyUse, type Recording } from "./idempotency.ts";
@@ -64,7 +64,11 @@ export class Door {
     const requestId = this.#desk.mint(Date.now());
     const clientRequestId = clientRequestIdOf(req) ?? requestId;
     readBody(req, this.#options.maxBodyBytes, (body) => {
-      const opened = answering(res, () => this.#open(req, res, { ...of, requestId, clientRequestId, body }));
+      const opened = answering(
+        res,
+        () => this.#open(req, res, { ...of, requestId, clientRequestId, body }),
+        clientErrors(of.endpoint),
+      );
       if (opened !== null) opened.watch(this.#desk.arrive(opened), this.#options.clientIdleMs);
     });
   }
@@ -82,17 +86,27 @@ export class Door {
     },
   ): HttpExchange | null {
     const { endpoint, body, clientRequestId } = of;
-    const headers = ["x-request-id", clientRequestId];
+    const headers = requestIdHeaders(endpoint, clientRequestId);
     const refuse = (code: ErrorCode, more: ErrorMore = {}): null => {
       this.#desk.refused(code);
       const errors = clientErrors(endpoint);
-      sendError(res, code, { ...more, errors, headers: [...headers, ...(more.headers ?? [])] });
+      sendError(res, code, {
+        ...more,
+        errors,
+        requestId: clientRequestId,
+        headers: [...headers, ...(more.headers ?? [])],
+      });
       return null;
     };
     if (typeof body === "string") return refuse(body, { headers: ["connection", "close"] });
     if (this.#desk.stopping) return refuse("shutting_down", { retryAfterMs: 1000 });
     const parsed = parseRequest(endpoint, body);
     if (!parsed.ok) return refuse(parsed.code, { detail: parsed.detail, param: parsed.param });
+    if (endpoint === "count_tokens" && this.#mustCount(parsed.request.model)) {
+      const value = { input_tokens: this.#desk.countTokens(promptText(parsed.request.value)) };
+      sendJson(res, 200, { value, headers: [...headers, "x-baseload-method", "counted_estimate"] });
+      return null;
+    }
     const key = req.headers["idempotency-key"];
     const claim = key === undefined ? null : this.#claim({ ...of, key, body });
     if (claim?.kind === "refused") return refuse(claim.code, claim.more);
@@ -106,6 +120,11 @@ export class Door {
     const { value } = parsed.request;
     const passed = passedHeaders(req);
     return new HttpExchange({ job, body, value, clientRequestId, headers: passed, res, recording });
+  }
+
+  /** Whether a prompt for this model is counted here: somebody serves it, and nobody who does can count it. */
+  #mustCount(model: string): boolean {
+    return !this.#desk.serves(model, "count_tokens") && this.#desk.serves(model, "messages");
   }
 
   /** What is to be done with a request that has an idempotency key. */

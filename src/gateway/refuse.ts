@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { type ErrorCode, errorRow } from "../base/errors.ts";
+import { type ClientErrors, OPENAI_ERRORS } from "../wire/client-errors.ts";
 import { errorEnvelope } from "../wire/error.ts";
 import { type FlatHeaders, retryAfter, sendError } from "./answers.ts";
 
@@ -11,11 +12,16 @@ export const MAX_URL_BYTES = 8192;
 export function refuse(
   req: IncomingMessage,
   res: ServerResponse,
-  of: { readonly code: ErrorCode; readonly headers?: FlatHeaders; readonly retryAfterMs?: number },
+  of: {
+    readonly code: ErrorCode;
+    readonly headers?: FlatHeaders;
+    readonly retryAfterMs?: number;
+    readonly errors?: ClientErrors;
+  },
 ): void {
-  const { code, headers = [], retryAfterMs = null } = of;
+  const { code, headers = [], retryAfterMs = null, errors = OPENAI_ERRORS } = of;
   const hasBody = req.headers["content-length"] !== undefined || req.headers["transfer-encoding"] !== undefined;
-  sendError(res, code, { retryAfterMs, headers: hasBody ? [...headers, "connection", "close"] : headers });
+  sendError(res, code, { errors, retryAfterMs, headers: hasBody ? [...headers, "connection", "close"] : headers });
 }
 
 /** What the parser says of bytes that are no request. */

@@ -8,6 +8,7 @@ import type { Desk } from "../ports/desk.ts";
 import { identify, type KeyHolder, type KeyRing } from "./access.ts";
 import { clientAddress, clientOf, isTrusted, networksOf, plainAddress, type TrustedNetworks } from "./addresses.ts";
 import { answering, sendError, sendJson, sendText } from "./answers.ts";
+import { ANTHROPIC_ERRORS, type ClientErrors, OPENAI_ERRORS } from "../wire/client-errors.ts";
 import { Headcount, TurnedAway } from "./connections.ts";
 import { Door, type DoorOptions } from "./door.ts";
 import { MAX_URL_BYTES, type ParserError, refuse, refuseBytes } from "./refuse.ts";
@@ -35,7 +36,23 @@ export interface GatewayOptions extends DoorOptions {
 const COMPLETIONS: Readonly<Record<string, Endpoint>> = {
   "/v1/chat/completions": "chat",
   "/v1/completions": "completions",
+  "/v1/messages": "messages",
+  "/v1/messages/count_tokens": "count_tokens",
 };
+
+/** How whoever sends this request is told of errors, by what it calls and how. */
+function errorsFor(req: IncomingMessage): ClientErrors {
+  const path = pathOf(req.url ?? "/");
+  const isAnthropic = path === "/v1/messages" || path.startsWith("/v1/messages/") || asksAnthropicModels(req, path);
+  return isAnthropic ? ANTHROPIC_ERRORS : OPENAI_ERRORS;
+}
+
+/** Both APIs list models at one path; Anthropic's clients always name a version. */
+function asksAnthropicModels(req: IncomingMessage, path: string): boolean {
+  return req.headers["anthropic-version"] !== undefined && (path === MODELS || path.startsWith(`${MODELS}/`));
+}
+
+const MODELS = "/v1/models";
 
 const RECEIPTS = "/api/receipts/";
 const TIMEOUT_CHECK_MS = 1000;
@@ -118,7 +135,7 @@ export class Gateway {
     if (forwarded !== undefined && !this.#enterForwarded(req, res)) {
       return this.#refuse(req, res, { code: "too_many_connections", retryAfterMs: RETRY_MS });
     }
-    answering(res, () => this.#route(req, res));
+    answering(res, () => this.#route(req, res), errorsFor(req));
   }
 
   /** Counts a request of a trusted proxy for its client; false when that has too many. */
@@ -228,8 +245,8 @@ export class Gateway {
       path === "/healthz" ||
       path === "/readyz" ||
       path === "/metrics" ||
-      path === "/v1/models" ||
-      path.startsWith("/v1/models/") ||
+      path === MODELS ||
+      path.startsWith(`${MODELS}/`) ||
       path.startsWith(RECEIPTS);
     if (!known) return this.#refuse(req, res, { code: "route_not_found" });
     if (req.method !== "GET" && req.method !== "HEAD")
@@ -240,7 +257,8 @@ export class Gateway {
     if (holder === null) return;
     if (path === "/metrics") sendText(res, this.#desk.metrics());
     else if (path.startsWith(RECEIPTS)) void this.#receipt(res, path.slice(RECEIPTS.length), holder);
-    else this.#models(res, path.slice("/v1/models".length + 1));
+    else if (asksAnthropicModels(req, path)) this.#anthropicModels(res, path.slice(MODELS.length + 1));
+    else this.#models(res, path.slice(MODELS.length + 1));
   }
 
   #identify(req: IncomingMessage, res: ServerResponse): KeyHolder | null {
@@ -253,7 +271,7 @@ export class Gateway {
   /** Every refusal before the door passes here, so that each is counted. */
   #refuse(req: IncomingMessage, res: ServerResponse, of: Parameters<typeof refuse>[2]): void {
     this.#desk.refused(of.code);
-    refuse(req, res, of);
+    refuse(req, res, { ...of, errors: errorsFor(req) });
   }
 
   #ready(req: IncomingMessage, res: ServerResponse): void {
@@ -283,6 +301,28 @@ export class Gateway {
     if (name === "") return sendJson(res, 200, { value: { object: "list", data } });
     const found = data.find(({ id }) => id === decode(name));
     if (found === undefined) return sendError(res, "model_not_found", { detail: decode(name), param: "model" });
+    sendJson(res, 200, { value: found });
+  }
+
+  /** Anthropic's list of models, whole: there is no second page. */
+  #anthropicModels(res: ServerResponse, name: string): void {
+    const data = this.#desk.models().map(({ model, contextTokens }) => ({
+      type: "model",
+      id: model,
+      display_name: model,
+      // Anthropic's own word for a date that is not known.
+      created_at: "1970-01-01T00:00:00Z",
+      max_input_tokens: contextTokens,
+      max_tokens: null,
+      capabilities: null,
+    }));
+    if (name === "") {
+      const [first, last] = [data.at(0)?.id ?? null, data.at(-1)?.id ?? null];
+      return sendJson(res, 200, { value: { data, has_more: false, first_id: first, last_id: last } });
+    }
+    const found = data.find(({ id }) => id === decode(name));
+    const errors = ANTHROPIC_ERRORS;
+    if (found === undefined) return sendError(res, "model_not_found", { detail: decode(name), errors });
     sendJson(res, 200, { value: found });
   }
 

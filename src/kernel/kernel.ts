@@ -3,12 +3,13 @@ import { onCancelled, onFailed, onFinished, onFirst, onProgress } from "./attemp
 import { onArrived, onWoke, reviewQueue } from "./admission.ts";
 import type { Command } from "./command.ts";
 import type { RequestId } from "../base/ids.ts";
+import type { Endpoint } from "../base/job.ts";
 import type { Event } from "./event.ts";
 import { onConfigured, onCordoned, onLeased, onLimited, onObserved } from "./fleet.ts";
 import { onAppended, onStored } from "./settle.ts";
 import { fromSnapshot, type Snapshot, toSnapshot } from "./snapshot.ts";
 import type { State } from "./state.ts";
-import { type ModelView, viewBackends, viewModels, type BackendView } from "./view.ts";
+import { type ModelView, viewBackends, viewModels, viewServes, type BackendView } from "./view.ts";
 
 /**
  * The utility as one machine. `step` is its only way to change; it has no clock, timer, promise, socket, file, randomness or
@@ -69,6 +70,11 @@ export class Kernel {
   /** The models that can be asked for now, in configuration order. Read-only. */
   models(): readonly ModelView[] {
     return this.#state === null ? [] : viewModels(this.#state);
+  }
+
+  /** Whether some backend serves this model at this endpoint. Read-only. */
+  serves(model: string, endpoint: Endpoint): boolean {
+    return this.#state !== null && viewServes(this.#state, model, endpoint);
   }
 
   /** The backends and their load. Read-only. */

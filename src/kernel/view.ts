@@ -1,5 +1,6 @@
 import type { BackendId } from "../base/ids.ts";
-import type { Layer } from "../base/job.ts";
+import type { Endpoint, Layer } from "../base/job.ts";
+import { upstreamModelOf } from "../policy/eligible.ts";
 import type { State } from "./state.ts";
 
 /** One model as a client may ask for it. */
@@ -36,6 +37,14 @@ export function viewModels(state: State): readonly ModelView[] {
     }
   }
   return [...views].map(([model, view]) => ({ model, ...view }));
+}
+
+/** Whether some configured backend serves this model at this endpoint. */
+export function viewServes(state: State, model: string, endpoint: Endpoint): boolean {
+  return [...state.backends.values()].some(
+    ({ configured, capability }) =>
+      configured && upstreamModelOf(capability, model) !== null && capability.endpoints.includes(endpoint),
+  );
 }
 
 /** Every configured backend and its load. */

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../base/errors.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
+import type { Endpoint } from "../base/job.ts";
 import type { BackendView, ModelView } from "../kernel/view.ts";
 import type { Admission } from "./exchange.ts";
 import type { StoredReceipt } from "./store.ts";
@@ -8,6 +9,10 @@ import type { StoredReceipt } from "./store.ts";
 export interface Desk extends Admission {
   models(): readonly ModelView[];
   backends(): readonly BackendView[];
+  /** Whether some backend serves this model at this endpoint. */
+  serves(model: string, endpoint: Endpoint): boolean;
+  /** Counts a text's tokens; an estimate, since the model's own tokenizer may be another. */
+  countTokens(text: string): number;
   /** Keeps new requests from a backend, or gives it back to them; one that is not there is left alone. */
   cordon(backendId: BackendId, cordoned: boolean): void;
   /** A settled receipt, `pending` while its commit has not returned, or null when this tenant has none. Rejects when the store cannot read. */

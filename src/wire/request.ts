@@ -1,7 +1,9 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import type { Endpoint } from "../base/job.ts";
+import { countRequest, messagesRequest } from "./anthropic/door.ts";
 import { isDeeperThan } from "./depth.ts";
+import { arrayOf, isObject, type JsonObject } from "./json.ts";
 
 /** What Baseload reads of a request; the rest passes as bytes. */
 export interface ParsedRequest {
@@ -61,7 +63,10 @@ interface Known {
   readonly max_tokens?: number | null;
   readonly max_completion_tokens?: number | null;
   readonly user?: string | null;
+  readonly metadata?: { readonly user_id?: string | null } | null;
 }
+
+const SCHEMAS = { chat, completions, messages: messagesRequest, count_tokens: countRequest } as const;
 
 /** Deeper than any schema of a tool that a model could follow; what comes after us may well recurse. */
 const MAX_DEPTH = 256;
@@ -76,7 +81,8 @@ export function parseRequest(endpoint: Endpoint, body: Buffer): ParseResult {
   } catch (error) {
     return { ok: false, code: "invalid_json", detail: wordsOf(error), param: null };
   }
-  const schema = endpoint === "chat" ? chat : completions;
+  const schema = SCHEMAS[endpoint];
+  const isAnthropic = endpoint === "messages" || endpoint === "count_tokens";
   if (!schema.Check(value)) {
     const { detail, param } = firstProblem(schema.Errors(value));
     return { ok: false, code: "invalid_request", detail, param };
@@ -86,10 +92,11 @@ export function parseRequest(endpoint: Endpoint, body: Buffer): ParseResult {
     ok: true,
     request: {
       model: known.model,
-      stream: known.stream === true,
-      wantsUsage: known.stream_options?.include_usage === true,
+      stream: known.stream === true && endpoint !== "count_tokens",
+      // A stream of Anthropic's always tells usage.
+      wantsUsage: isAnthropic || known.stream_options?.include_usage === true,
       maxOutputTokens: known.max_completion_tokens ?? known.max_tokens ?? null,
-      user: known.user ?? null,
+      user: (isAnthropic ? known.metadata?.user_id : known.user) ?? null,
       promptTextLength: walkPrompt(value, null),
       value,
     },
@@ -135,7 +142,7 @@ export function promptText(value: unknown): string {
   return parts.join("\n");
 }
 
-/** Length of all text in the prompt; the texts themselves are put into `into` where it is given. */
+/** Length of all text in the prompt, in any API's shape; the texts themselves are put into `into` where it is given. */
 function walkPrompt(value: unknown, into: string[] | null): number {
   let length = 0;
   const add = (text: unknown): void => {
@@ -143,16 +150,30 @@ function walkPrompt(value: unknown, into: string[] | null): number {
     length += text.length;
     into?.push(text);
   };
-  const body = value as { readonly messages?: unknown; readonly prompt?: unknown; readonly tools?: unknown };
-  if (typeof body.prompt === "string") add(body.prompt);
-  else if (Array.isArray(body.prompt)) body.prompt.forEach(add);
-  if (Array.isArray(body.tools)) add(JSON.stringify(body.tools));
-  if (!Array.isArray(body.messages)) return length;
-  for (const message of body.messages as readonly { readonly content?: unknown }[]) {
-    if (typeof message.content === "string") add(message.content);
-    else if (Array.isArray(message.content)) {
-      for (const part of message.content) add((part as { readonly text?: unknown } | null)?.text);
+  const addContent = (content: unknown): void => {
+    if (typeof content === "string") return add(content);
+    for (const part of arrayOf(content)) {
+      if (!isObject(part)) continue;
+      add(part["text"]);
+      if (typeof part["type"] === "string" && PARTS_OF_ANTHROPIC.has(part["type"])) addBlock(part, add, addContent);
     }
-  }
+  };
+  const body = value as JsonObject;
+  if (typeof body["prompt"] === "string") add(body["prompt"]);
+  else arrayOf(body["prompt"]).forEach(add);
+  addContent(body["system"]);
+  if (Array.isArray(body["tools"])) add(JSON.stringify(body["tools"]));
+  for (const message of arrayOf(body["messages"])) addContent((message as JsonObject)["content"]);
   return length;
+}
+
+const PARTS_OF_ANTHROPIC: ReadonlySet<string> = new Set(["thinking", "tool_use", "tool_result", "document"]);
+
+/** The text of a block that Anthropic's API alone has. */
+function addBlock(block: JsonObject, add: (text: unknown) => void, addContent: (content: unknown) => void): void {
+  add(block["thinking"]);
+  addContent(block["content"]);
+  if (block["input"] !== undefined) add(JSON.stringify(block["input"]));
+  const { source } = block;
+  if (isObject(source) && source["type"] === "text") add(source["data"]);
 }

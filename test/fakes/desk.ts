@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../../src/base/errors.ts";
 import type { BackendId, RequestId } from "../../src/base/ids.ts";
+import type { Endpoint } from "../../src/base/job.ts";
 import type { BackendView, ModelView } from "../../src/kernel/view.ts";
 import type { Desk } from "../../src/ports/desk.ts";
 import type { Exchange, ExchangeOwner } from "../../src/ports/exchange.ts";
@@ -47,6 +48,17 @@ export class FakeDesk implements Desk {
       { model: "m", backendIds: ["a"], contextTokens: 4096 },
       { model: "org/m 2", backendIds: ["a"], contextTokens: null },
     ];
+  }
+
+  /** Endpoints that the model `m` is served at. */
+  endpoints: readonly Endpoint[] = ["chat", "completions", "messages"];
+
+  serves(model: string, endpoint: Endpoint): boolean {
+    return model === "m" && this.endpoints.includes(endpoint);
+  }
+
+  countTokens(text: string): number {
+    return text.length;
   }
 
   backends(): readonly BackendView[] {

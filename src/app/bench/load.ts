@@ -1,10 +1,9 @@
 import type { Client } from "undici";
-import type { Endpoint } from "../../base/job.ts";
 import type { Answer } from "./answer.ts";
 import type { Arrivals } from "./arrivals.ts";
 import { Connections } from "./connections.ts";
 import { Exchange, type ExchangeOwner } from "./exchange.ts";
-import type { Prompts } from "./prompt.ts";
+import type { BenchEndpoint, Prompts } from "./prompt.ts";
 import type { ReceiptSample } from "./receipt-sample.ts";
 import type { Tally } from "./tally.ts";
 
@@ -13,7 +12,7 @@ export interface Target {
   readonly origin: string;
   /** The path up to and including `/v1`. */
   readonly basePath: string;
-  readonly endpoint: Endpoint;
+  readonly endpoint: BenchEndpoint;
   readonly stream: boolean;
   /** Names and values in turn, the key's among them. */
   readonly headers: readonly string[];

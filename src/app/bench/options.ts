@@ -1,8 +1,7 @@
 import { randomInt } from "node:crypto";
-import type { Endpoint } from "../../base/job.ts";
 import { integerOption, type Invocation, textOption, UsageError } from "../cli.ts";
 import { ARRIVAL_KINDS, type ArrivalPlan } from "./arrivals.ts";
-import type { RequestPlan, TokenRange } from "./prompt.ts";
+import type { BenchEndpoint, RequestPlan, TokenRange } from "./prompt.ts";
 import type { Slo } from "./tally.ts";
 
 /** What the command line asks for. */
@@ -75,7 +74,7 @@ function readRequests(invocation: Invocation, seed: string): Omit<RequestPlan, "
   const promptTokens = rangeOption(invocation, "prompt-tokens") ?? { low: 128, high: 128 };
   const sharedPrefixTokens = integerOption(invocation, "shared-prefix-tokens", { low: 0, high: promptTokens.low }) ?? 0;
   return {
-    endpoint: choiceOption<Endpoint>(invocation, "endpoint", ["chat", "completions"]) ?? "chat",
+    endpoint: choiceOption<BenchEndpoint>(invocation, "endpoint", ["chat", "completions"]) ?? "chat",
     stream: invocation.values["no-stream"] !== true,
     promptTokens,
     outputTokens: rangeOption(invocation, "output-tokens") ?? { low: 64, high: 64 },

@@ -1,5 +1,7 @@
-import type { Endpoint } from "../../base/job.ts";
 import { Chance } from "../../base/chance.ts";
+
+/** What the generator knows to ask. */
+export type BenchEndpoint = "chat" | "completions";
 
 /** A whole number drawn evenly from `low` to `high`. */
 export interface TokenRange {
@@ -10,7 +12,7 @@ export interface TokenRange {
 /** What each request asks for. */
 export interface RequestPlan {
   readonly model: string;
-  readonly endpoint: Endpoint;
+  readonly endpoint: BenchEndpoint;
   readonly stream: boolean;
   readonly promptTokens: TokenRange;
   readonly outputTokens: TokenRange;

@@ -46,6 +46,7 @@ test("without a file there is one embedded backend with the tiny model, on loopb
       sequences: 4,
       contextTokens: null,
       threads: null,
+      onLoss: "refuse",
     },
   ]);
   assert.deepEqual(config.kernel.sites, [
@@ -63,7 +64,7 @@ test("without a file there is one embedded backend with the tiny model, on loopb
       id: "embedded",
       site: "local",
       models: { "baseload-tiny": "baseload-tiny" },
-      endpoints: ["chat", "completions"],
+      endpoints: ["chat", "completions", "messages"],
       maxConcurrent: 4,
       contextTokens: null,
       watts: null,
@@ -109,6 +110,8 @@ test("an openai backend: slash removed, key from the environment, models discove
       key: { env: "UPSTREAM_KEY" },
       headers: { "x-team": "search" },
       discoverModels: true,
+      nativeEndpoints: [],
+      onLoss: "refuse",
     },
   ]);
   assert.equal(config.kernel.backends[0]?.models, null);
@@ -137,6 +140,7 @@ test("an embedded backend: path beside the file, name of the file, room as seque
       sequences: 2,
       contextTokens: 512,
       threads: 3,
+      onLoss: "refuse",
     },
   ]);
   assert.deepEqual(config.kernel.backends[0]?.models, { "Tiny-Q8": "Tiny-Q8" });
@@ -170,6 +174,7 @@ backends:
   assert.deepEqual(config.kernel.backends[0]?.price, {
     inputNanoUsdPerMillion: Number.MAX_SAFE_INTEGER,
     cachedInputNanoUsdPerMillion: 1,
+    cacheWriteNanoUsdPerMillion: null,
     outputNanoUsdPerMillion: 600_000_000,
     reasoningNanoUsdPerMillion: null,
   });

@@ -4,6 +4,7 @@ import { present } from "../../base/assert.ts";
 import { BUILT_IN_CLASSES, DEFAULT_SITE, siteNames } from "./checks.ts";
 import type { ParsedBackend, ParsedConfig } from "./schema.ts";
 import type {
+  AnthropicEngineConfig,
   AppConfig,
   DiscoveredConfig,
   DiscoverySource,
@@ -16,7 +17,13 @@ import type {
 } from "./types.ts";
 
 type EmbeddedBackend = Extract<ParsedBackend, { engine: "embedded" }>;
-type OpenAiBackend = Exclude<ParsedBackend, EmbeddedBackend>;
+type AnthropicBackend = Extract<ParsedBackend, { engine: "anthropic" }>;
+type OpenAiBackend = Exclude<ParsedBackend, EmbeddedBackend | AnthropicBackend>;
+
+/** Whether a backend's members are found while it runs. */
+function isDiscovered(backend: ParsedBackend): backend is OpenAiBackend {
+  return "discover" in backend && backend.discover !== undefined;
+}
 
 /** Name of the model that the embedded engine has without a file. */
 const TINY_MODEL = "baseload-tiny";
@@ -26,7 +33,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
   const { server, storage } = parsed;
   const from = dirname(resolve(file));
   const all = Object.entries(parsed.backends);
-  const backends = all.filter(([, backend]) => backend.engine === "embedded" || backend.discover === undefined);
+  const backends = all.filter(([, backend]) => !isDiscovered(backend));
   return {
     kernel: {
       version: 1,
@@ -95,7 +102,7 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
     site: present(backend.site ?? sites[0], "a site always exists"),
     models:
       backend.engine === "embedded" ? { [embeddedName(backend)]: embeddedName(backend) } : modelMap(backend.models),
-    endpoints: [...new Set(backend.endpoints)],
+    endpoints: [...new Set([...backend.endpoints, ...("nativeEndpoints" in backend ? backend.nativeEndpoints : [])])],
     maxConcurrent: backend.maxConcurrent ?? sequences,
     contextTokens: backend.contextTokens ?? null,
     watts: backend.watts ?? null,
@@ -110,7 +117,7 @@ function resolveDiscovered(
   backend: ParsedBackend,
   of: { readonly from: string; readonly sites: readonly string[] },
 ): DiscoveredConfig[] {
-  if (backend.engine === "embedded" || backend.discover === undefined) return [];
+  if (!isDiscovered(backend) || backend.discover === undefined) return [];
   const { dns, port, file, everyMs, keepMs, scheme, path } = backend.discover;
   const source: DiscoverySource =
     file === undefined
@@ -130,6 +137,7 @@ function resolvePrice(price: NonNullable<ParsedBackend["price"]>): Price {
   return {
     inputNanoUsdPerMillion: price.inputUsdPerMillion,
     cachedInputNanoUsdPerMillion: price.cachedInputUsdPerMillion ?? null,
+    cacheWriteNanoUsdPerMillion: price.cacheWriteUsdPerMillion ?? null,
     outputNanoUsdPerMillion: price.outputUsdPerMillion,
     reasoningNanoUsdPerMillion: price.reasoningUsdPerMillion ?? null,
   };
@@ -145,14 +153,27 @@ function resolveEngine(backendId: string, backend: ParsedBackend, from: string):
       sequences: backend.sequences,
       contextTokens: backend.contextTokens ?? null,
       threads: backend.threads ?? null,
+      onLoss: backend.onLoss,
     };
+  }
+  if (backend.engine === "anthropic") {
+    const { defaultMaxTokens } = backend;
+    return { kind: "anthropic", ...httpEngine(backendId, backend, from), defaultMaxTokens };
   }
   return openAiEngine(backendId, backend, from);
 }
 
 function openAiEngine(backendId: string, backend: OpenAiBackend, from: string): OpenAiEngineConfig {
+  return { kind: "openai", ...httpEngine(backendId, backend, from), nativeEndpoints: backend.nativeEndpoints };
+}
+
+/** What every engine that is reached by HTTP has. */
+function httpEngine(
+  backendId: string,
+  backend: OpenAiBackend | AnthropicBackend,
+  from: string,
+): Omit<AnthropicEngineConfig, "kind" | "defaultMaxTokens"> {
   return {
-    kind: "openai",
     backendId,
     url: (backend.url ?? "").replace(/\/+$/, ""),
     key: backend.key === undefined ? null : secretSource(backend.key, from),
@@ -160,6 +181,7 @@ function openAiEngine(backendId: string, backend: OpenAiBackend, from: string): 
       Object.entries(backend.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
     ),
     discoverModels: backend.models === undefined,
+    onLoss: backend.onLoss,
   };
 }
 

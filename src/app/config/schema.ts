@@ -14,6 +14,7 @@ export const DECIMAL_KEYS: ReadonlySet<string> = new Set([
   "gridGramsPerKwh",
   "inputUsdPerMillion",
   "cachedInputUsdPerMillion",
+  "cacheWriteUsdPerMillion",
   "outputUsdPerMillion",
   "reasoningUsdPerMillion",
 ]);
@@ -119,6 +120,10 @@ const price = z.strictObject({
     9,
     "US dollars per million input tokens read from a cache. Absent: as input.",
   ).optional(),
+  cacheWriteUsdPerMillion: decimal(
+    9,
+    "US dollars per million input tokens written to the provider's cache. Absent: as input.",
+  ).optional(),
   outputUsdPerMillion: decimal(9, "US dollars per million output tokens."),
   reasoningUsdPerMillion: decimal(9, "US dollars per million reasoning tokens. Absent: as output.").optional(),
 });
@@ -129,10 +134,18 @@ const common = {
     .optional()
     .describe("The site it stands at, one of `sites`. May be left out when there is only one."),
   endpoints: z
-    .array(z.enum(["chat", "completions"]))
+    .array(z.enum(["chat", "completions", "messages"]))
     .min(1)
-    .default(["chat", "completions"])
-    .describe("What it serves: chat is /v1/chat/completions, completions is /v1/completions."),
+    .default(["chat", "completions", "messages"])
+    .describe(
+      "What it serves: chat is /v1/chat/completions, completions is /v1/completions, messages is /v1/messages, by conversion unless the server has it itself.",
+    ),
+  onLoss: z
+    .enum(["refuse", "drop"])
+    .default("refuse")
+    .describe(
+      "When a request that is converted asks for something that the backend's API has no word for: refuse it by name, or leave it out and name it in x-baseload-dropped.",
+    ),
   watts: optionalCount(
     "Power drawn while it is busy, in whole watts, without the site's overhead. Absent: energy is unknown on receipts.",
     1_000_000_000,
@@ -154,6 +167,18 @@ const common = {
 
 const modelName = z.string().min(1);
 
+const models = z
+  .union([z.literal("*"), z.array(modelName).min(1), z.record(modelName, modelName)], {
+    error: say(
+      "not a choice of models",
+      "write a list of names, a map from the client's name to the backend's, or \"*\" for any name",
+    ),
+  })
+  .optional()
+  .describe(
+    'Models it serves: a list of names, a map from the name that clients use to the backend\'s own, or "*" for any name. Absent: asked of GET url/models.',
+  );
+
 const openai = z.strictObject({
   engine: z
     .literal("openai")
@@ -167,22 +192,45 @@ const openai = z.strictObject({
     ),
   key: secretSource.optional().describe("The key sent as `authorization: Bearer`: {env: NAME} or {file: PATH}."),
   headers: headers.optional(),
-  models: z
-    .union([z.literal("*"), z.array(modelName).min(1), z.record(modelName, modelName)], {
-      error: say(
-        "not a choice of models",
-        "write a list of names, a map from the client's name to the backend's, or \"*\" for any name",
-      ),
-    })
-    .optional()
+  models,
+  nativeEndpoints: z
+    .array(z.enum(["messages", "count_tokens"]))
+    .default([])
     .describe(
-      'Models it serves: a list of names, a map from the name that clients use to the backend\'s own, or "*" for any name. Absent: asked of GET url/models.',
+      "What of Anthropic's API the server has itself, as vLLM, SGLang, llama.cpp and Ollama do: requests for it pass as they came, and are not converted to chat. messages is url/messages, count_tokens is url/messages/count_tokens.",
     ),
   maxConcurrent: optionalCount("Requests it may hold at once. Absent: no limit."),
   contextTokens: optionalCount(
     "Tokens that prompt and answer may fill together. Absent: unknown, so never a reason to refuse.",
   ),
   ...common,
+});
+
+const anthropic = z.strictObject({
+  engine: z.literal("anthropic").describe("Anthropic's Messages API, or another that is like it."),
+  url: baseUrl
+    .default("https://api.anthropic.com/v1")
+    .describe("Base URL of the API, up to and including /v1. http or https, without credentials or query."),
+  key: secretSource.optional().describe("The key sent as `x-api-key`: {env: NAME} or {file: PATH}."),
+  headers: headers.optional(),
+  models,
+  maxConcurrent: optionalCount("Requests it may hold at once. Absent: no limit."),
+  contextTokens: optionalCount(
+    "Tokens that prompt and answer may fill together. Absent: unknown, so never a reason to refuse.",
+  ),
+  defaultMaxTokens: count(
+    1,
+    8192,
+    "max_tokens of a chat request that names none, since this API wants one. An answer that comes to it ends with finish_reason length.",
+  ),
+  ...common,
+  endpoints: z
+    .array(z.enum(["chat", "messages", "count_tokens"]))
+    .min(1)
+    .default(["chat", "messages", "count_tokens"])
+    .describe(
+      "What it serves: messages is /v1/messages, count_tokens is /v1/messages/count_tokens, chat is /v1/chat/completions by conversion.",
+    ),
 });
 
 const embedded = z.strictObject({
@@ -204,7 +252,7 @@ const embedded = z.strictObject({
   ...common,
 });
 
-const backend = z.discriminatedUnion("engine", [openai, embedded]);
+const backend = z.discriminatedUnion("engine", [openai, anthropic, embedded]);
 
 const serviceClass = z.strictObject({
   ttftMs: objective("Time to first token."),

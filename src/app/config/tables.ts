@@ -34,30 +34,27 @@ export function withTables(text: string, tables: string): string {
   return `${text.slice(0, begin + TABLES_BEGIN.length)}\n\n${tables}\n${text.slice(end)}`;
 }
 
-/** What both engines take alike is one table; what only one takes, or takes differently, has its own. */
+/** What all engines take alike is one table; what some take, or take differently, is in each one's own. */
 function backendTables(node: JsonSchemaNode): string {
-  const [openai, embedded] = present(node.additionalProperties || null, "backends are a map").oneOf ?? [];
-  const first = rowsOf(present(openai, "there is an openai engine"), "");
-  const second = rowsOf(present(embedded, "there is an embedded engine"), "");
-  const same = (row: Row, others: readonly Row[]): boolean =>
-    others.some((other) => JSON.stringify(other) === JSON.stringify(row));
+  const kinds = present(node.additionalProperties || null, "backends are a map").oneOf ?? [];
+  const tables = kinds.map((kind) => ({ name: engineName(kind), rows: rowsOf(kind, "") }));
+  const isShared = (row: Row): boolean =>
+    tables.every(({ rows }) => rows.some((other) => JSON.stringify(other) === JSON.stringify(row)));
+  const [first] = tables;
   return [
-    section(
-      "backends.NAME",
-      first.filter((row) => same(row, second)),
-      node,
-    ),
-    section(
-      "backends.NAME with engine: openai",
-      first.filter((row) => !same(row, second)),
-      null,
-    ),
-    section(
-      "backends.NAME with engine: embedded",
-      second.filter((row) => !same(row, first)),
-      null,
+    section("backends.NAME", present(first, "there is an engine").rows.filter(isShared), node),
+    ...tables.map(({ name, rows }) =>
+      section(
+        `backends.NAME with engine: ${name}`,
+        rows.filter((row) => !isShared(row)),
+        null,
+      ),
     ),
   ].join("\n");
+}
+
+function engineName(kind: JsonSchemaNode): string {
+  return String(present(kind.properties?.["engine"], "an engine says its name").const);
 }
 
 function rowsOf(node: JsonSchemaNode, prefix: string): readonly Row[] {

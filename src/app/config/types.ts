@@ -1,3 +1,5 @@
+import type { OnLoss } from "../../engines/convert.ts";
+import type { NativeEndpoint } from "../../engines/openai.ts";
 import type { KernelConfig } from "../../kernel/config.ts";
 
 /** Where a secret comes from; the secret itself is read at start and never printed. */
@@ -14,6 +16,16 @@ export interface OpenAiEngineConfig {
   readonly headers: Readonly<Record<string, string>>;
   /** True when the kernel's `models` is null: names are asked of `GET url/models`. */
   readonly discoverModels: boolean;
+  /** What of Anthropic's API it has itself. */
+  readonly nativeEndpoints: readonly NativeEndpoint[];
+  readonly onLoss: OnLoss;
+}
+
+/** Anthropic's Messages API by URL. */
+export interface AnthropicEngineConfig extends Omit<OpenAiEngineConfig, "kind" | "nativeEndpoints"> {
+  readonly kind: "anthropic";
+  /** `max_tokens` of a converted request that names none. */
+  readonly defaultMaxTokens: number;
 }
 
 /** llama.cpp in a child process. */
@@ -27,9 +39,10 @@ export interface EmbeddedEngineConfig {
   readonly sequences: number;
   readonly contextTokens: number | null;
   readonly threads: number | null;
+  readonly onLoss: OnLoss;
 }
 
-export type EngineConfig = OpenAiEngineConfig | EmbeddedEngineConfig;
+export type EngineConfig = OpenAiEngineConfig | AnthropicEngineConfig | EmbeddedEngineConfig;
 
 /** A backend whose members are found while it runs; each of them is a backend of its own in the kernel. */
 export interface DiscoveredConfig {

@@ -1,13 +1,13 @@
 import { loopback } from "./bind.ts";
 import type { Finding } from "./problems.ts";
-import type { AppConfig, DiscoveredConfig, OpenAiEngineConfig } from "./types.ts";
+import type { AnthropicEngineConfig, AppConfig, DiscoveredConfig, OpenAiEngineConfig } from "./types.ts";
 
 /** What a good file may say and yet hardly mean. */
 export function warningsOf(config: AppConfig): readonly Finding[] {
   const { sites } = config.kernel;
   const backends = [...config.kernel.backends, ...config.discovered.map(({ backend }) => backend)];
   const upstreams = [
-    ...config.engines.filter((engine) => engine.kind === "openai"),
+    ...config.engines.filter((engine) => engine.kind !== "embedded"),
     ...config.discovered.map(anyMember),
   ];
   const unused = sites
@@ -34,7 +34,7 @@ function anyMember({ engine, scheme, path }: DiscoveredConfig): OpenAiEngineConf
   return { ...engine, url: `${scheme}://member${path}` };
 }
 
-function upstreamWarnings(engine: OpenAiEngineConfig): Finding[] {
+function upstreamWarnings(engine: OpenAiEngineConfig | AnthropicEngineConfig): Finding[] {
   const path = ["backends", engine.backendId];
   const url = new URL(engine.url);
   const findings = Object.keys(engine.headers)

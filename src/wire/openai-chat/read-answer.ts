@@ -38,7 +38,7 @@ function usageOf(value: unknown): FormUsage | null {
   const usage = parseUsage(value);
   if (usage === null) return null;
   const { method: _method, ...counts } = usage;
-  return { ...counts, cacheWriteTokens: null };
+  return counts;
 }
 
 function tokensOf(logprobs: unknown): readonly TokenLogprob[] {

@@ -1,0 +1,40 @@
+import type { SendOrder } from "../ports/engine.ts";
+import { CountReading } from "../wire/anthropic/count.ts";
+import { anthropicBackend } from "../wire/anthropic/shape.ts";
+import { editMembers } from "../wire/edit.ts";
+import { PassedReading } from "../wire/form/readings.ts";
+import type { UpstreamRequest } from "./dialect.ts";
+import { SSE_FRAMING } from "./framing.ts";
+
+/**
+ * The version of Anthropic's API that is spoken where the client names none. The later one, 2026-10-21, has no temperature, top_p
+ * and top_k, so a request that was converted could not ask for them.
+ */
+export const ANTHROPIC_VERSION = "2023-06-01";
+
+/** Where Anthropic's Messages API stands below a base URL. */
+export const MESSAGES_PATH = "/messages";
+
+// What passes is printed by nobody, so it needs no default.
+const SHAPE = anthropicBackend({ maxTokens: 0 });
+
+/** A request of Anthropic's API for a server that has it itself: the bytes pass, but for the model's name. */
+export function nativeMessages(order: SendOrder, auth: readonly string[]): UpstreamRequest {
+  const { endpoint, headers, body } = order;
+  const { model } = order.edits;
+  const isCount = endpoint === "count_tokens";
+  const beta = headers["anthropic-beta"];
+  return {
+    path: isCount ? `${MESSAGES_PATH}/count_tokens` : MESSAGES_PATH,
+    headers: [
+      ...auth,
+      "anthropic-version",
+      headers["anthropic-version"] ?? ANTHROPIC_VERSION,
+      ...(beta === undefined ? [] : ["anthropic-beta", beta]),
+    ],
+    body: model === null ? body : editMembers(body, [{ name: "model", json: () => JSON.stringify(model) }]),
+    reading: isCount ? new CountReading() : new PassedReading(SHAPE),
+    framing: SSE_FRAMING,
+    dropped: [],
+  };
+}

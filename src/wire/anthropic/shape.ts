@@ -1,0 +1,17 @@
+import type { BackendShape, ClientShape } from "../form/shape.ts";
+import { MessagePrinter, printAnswer } from "./print-answer.ts";
+import { type AnthropicDefaults, printRequest } from "./print-request.ts";
+import { MessageReader, readAnswer } from "./read-answer.ts";
+import { readRequest } from "./read-request.ts";
+
+/** Anthropic's Messages API, for clients. */
+export const ANTHROPIC_CLIENT: ClientShape = {
+  readRequest,
+  printAnswer,
+  printer: (context) => new MessagePrinter(context),
+};
+
+/** Anthropic's Messages API, for backends. */
+export function anthropicBackend(defaults: AnthropicDefaults): BackendShape {
+  return { printRequest: (request) => printRequest(request, defaults), readAnswer, reader: () => new MessageReader() };
+}
