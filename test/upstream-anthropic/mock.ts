@@ -136,14 +136,20 @@ async function answer(request: IncomingMessage, response: ServerResponse, reques
 const INTERRUPTED: ReadonlySet<string> = new Set(["dies", "fails-in-stream", "endless"]);
 
 function interrupt(response: ServerResponse, model: string): void {
-  if (model === "dies") return void response.destroy();
+  // What was written before must have left, or the client would see less than was told.
+  if (model === "dies") return void response.write(": the end\n\n", () => response.destroy());
   if (model !== "fails-in-stream") return;
   response.end(sse("error", { error: { type: "overloaded_error", message: failureWords("overloaded_error") } }));
 }
 
 function fail(response: ServerResponse, name: string): void {
   const [status, type, headers] = FAILURES[name] ?? [500, "api_error", {}];
-  sendJson(response, status, { type: "error", error: { type, message: failureWords(type) }, request_id: "req_mock" }, headers);
+  sendJson(
+    response,
+    status,
+    { type: "error", error: { type, message: failureWords(type) }, request_id: "req_mock" },
+    headers,
+  );
 }
 
 function sendJson(response: ServerResponse, status: number, value: object, headers: object = {}): void {
