@@ -144,15 +144,12 @@ function interrupt(response: ServerResponse, model: string): void {
 
 function fail(response: ServerResponse, name: string): void {
   const [status, type, headers] = FAILURES[name] ?? [500, "api_error", {}];
-  sendJson(
-    response,
-    status,
-    { type: "error", error: { type, message: failureWords(type) }, request_id: "req_mock" },
-    headers,
-  );
+  for (const [header, value] of Object.entries(headers)) response.setHeader(header, value);
+  const error = { type, message: failureWords(type) };
+  sendJson(response, status, { type: "error", error, request_id: "req_mock" });
 }
 
-function sendJson(response: ServerResponse, status: number, value: object, headers: object = {}): void {
-  response.writeHead(status, { "content-type": "application/json", "request-id": "req_mock", ...headers });
+function sendJson(response: ServerResponse, status: number, value: object): void {
+  response.writeHead(status, { "content-type": "application/json", "request-id": "req_mock" });
   response.end(JSON.stringify(value));
 }

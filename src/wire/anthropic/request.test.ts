@@ -214,19 +214,19 @@ describe("a chat completion as one of Anthropic's messages", () => {
         { role: "system", content: "later" },
       ],
     });
-    const said = (words: string): object => ({ type: "text", text: words });
+    const words = (said: string): object => ({ type: "text", text: said });
     const use = (id: string): object => ({ type: "tool_use", id, name: "f", input: {} });
-    const done = (id: string, words: string): object => ({
+    const done = (id: string, said: string): object => ({
       type: "tool_result",
       tool_use_id: id,
-      content: [said(words)],
+      content: [words(said)],
     });
-    assert.deepEqual(body["system"], [said("one"), said("two")]);
+    assert.deepEqual(body["system"], [words("one"), words("two")]);
     assert.deepEqual(body["messages"], [
-      { role: "user", content: [said("ask")] },
+      { role: "user", content: [words("ask")] },
       { role: "assistant", content: [use("a_b"), use("c")] },
-      { role: "user", content: [done("a_b", "A"), done("c", "C"), said("and?")] },
-      { role: "system", content: [said("later")] },
+      { role: "user", content: [done("a_b", "A"), done("c", "C"), words("and?")] },
+      { role: "system", content: [words("later")] },
     ]);
     assert.deepEqual(losses, []);
   });
