@@ -10,7 +10,7 @@ const openai = (backendId: string, change: Partial<OpenAiEngineConfig> = {}): Op
   key: null,
   headers: {},
   discoverModels: false,
-  nativeEndpoints: [],
+  speaks: ["chat", "completions"],
   onLoss: "refuse",
   ...change,
 });

@@ -155,11 +155,11 @@ export class EngineFleet {
       return { config, key, engine: llama, llama };
     }
     const { maxAnswerBytes } = this.#parts;
-    const options = { socketPath: null, key, maxAnswerBytes };
+    const more = { socketPath: null, key, maxAnswerBytes };
     const engine =
       config.kind === "anthropic"
-        ? new AnthropicEngine({ ...config, ...options })
-        : new OpenAiEngine({ ...config, ...options });
+        ? new AnthropicEngine({ ...config, ...more })
+        : new OpenAiEngine({ ...config, ...more });
     return { config, key, engine, llama: null };
   }
 
@@ -178,10 +178,10 @@ export class EngineFleet {
       modelPath,
       socketDir: join(dataDir, "run"),
       sequences: config.sequences,
+      onLoss: config.onLoss,
       ...(config.contextTokens === null ? {} : { contextTokens: config.contextTokens }),
       ...(config.threads === null ? {} : { threads: config.threads }),
       maxAnswerBytes,
-      onLoss: config.onLoss,
       onReport: (report, reason) => {
         if (report.state !== "up") log(`backend ${backendId}: ${report.state}: ${reason}`);
         if (this.engines.get(backendId) === llama) observe(backendId, report);

@@ -4,7 +4,7 @@ import type { RequestId } from "./ids.ts";
 export type Layer = "device" | "enterprise" | "region" | "cloud";
 
 /** What a client called. `messages` is Anthropic's Messages API, `count_tokens` its count of a prompt. */
-export type Endpoint = "chat" | "completions" | "messages" | "count_tokens";
+export type Endpoint = "chat" | "completions" | "responses" | "embeddings" | "messages" | "count_tokens";
 
 /** Who asks. `key` is the key's name in the configuration, never the key. */
 export interface Principal {

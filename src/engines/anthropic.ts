@@ -1,7 +1,7 @@
 import type { SendOrder } from "../ports/engine.ts";
 import { anthropicBackend } from "../wire/anthropic/shape.ts";
 import type { BackendShape } from "../wire/form/shape.ts";
-import { OPENAI_CHAT } from "../wire/openai-chat/shape.ts";
+import { isConversation, SHAPES } from "../wire/shapes.ts";
 import { convert, type OnLoss } from "./convert.ts";
 import type { Dialect, Inexpressible, UpstreamRequest } from "./dialect.ts";
 import { SSE_FRAMING } from "./framing.ts";
@@ -18,7 +18,7 @@ export interface AnthropicOptions extends UpstreamOptions {
   readonly defaultMaxTokens: number;
 }
 
-/** Anthropic's API: its own clients' bytes pass, and chat completions are converted. */
+/** Anthropic's API: its own clients' bytes pass, and other conversations are converted. */
 class AnthropicDialect implements Dialect {
   readonly probePath = "/models?limit=1000";
   readonly #auth: readonly string[];
@@ -38,8 +38,8 @@ class AnthropicDialect implements Dialect {
   request(order: SendOrder): UpstreamRequest | Inexpressible {
     const { endpoint } = order;
     if (endpoint === "messages" || endpoint === "count_tokens") return nativeMessages(order, this.#auth);
-    if (endpoint !== "chat") return { kind: "inexpressible", code: "endpoint_not_served", detail: endpoint };
-    const converted = convert(order, { client: OPENAI_CHAT, backend: this.#shape, onLoss: this.#onLoss });
+    if (!isConversation(endpoint)) return { kind: "inexpressible", code: "endpoint_not_served", detail: endpoint };
+    const converted = convert(order, { client: SHAPES[endpoint], backend: this.#shape, onLoss: this.#onLoss });
     if ("kind" in converted) return converted;
     const body = Buffer.from(JSON.stringify(converted.body));
     return { ...converted, path: MESSAGES_PATH, headers: this.probeHeaders(), body, framing: SSE_FRAMING };

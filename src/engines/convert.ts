@@ -20,7 +20,8 @@ export function convert(
   shapes: { readonly client: ClientShape; readonly backend: BackendShape; readonly onLoss: OnLoss },
 ): Converted | Inexpressible {
   const { client, backend, onLoss } = shapes;
-  const request = client.readRequest(JSON.parse(order.body.toString("utf8")));
+  const asked: unknown = JSON.parse(order.body.toString("utf8"));
+  const request = client.readRequest(asked);
   if (isUnreadable(request)) {
     return { kind: "inexpressible", code: "invalid_request", detail: `\`${request.param}\` ${request.detail}` };
   }
@@ -32,6 +33,7 @@ export function convert(
   const reading = new ConvertedReading(backend, client, {
     requestId: order.requestId,
     model: request.model,
+    asked,
     createdSeconds: Math.floor(Date.now() / 1000),
     wantsUsage: order.wantsUsage,
   });

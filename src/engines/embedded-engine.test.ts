@@ -24,11 +24,14 @@ let runs = 0;
 function newEngine(more: Partial<LlamaOptions> = {}): { readonly engine: LlamaEngine; readonly socketDir: string } {
   runs += 1;
   const socketDir = join(dir, `run-${runs}`);
-  const base = { modelPath, sequences: 2, contextTokens: CONTEXT_TOKENS, maxAnswerBytes: 1024 * 1024 };
-  return {
-    engine: new LlamaEngine({ ...base, onLoss: "refuse", socketDir, onReport: () => {}, ...more }),
-    socketDir,
-  };
+  const base = {
+    modelPath,
+    sequences: 2,
+    contextTokens: CONTEXT_TOKENS,
+    maxAnswerBytes: 1024 * 1024,
+    onLoss: "refuse",
+  } as const;
+  return { engine: new LlamaEngine({ ...base, socketDir, onReport: () => {}, ...more }), socketDir };
 }
 
 async function started(more: Partial<LlamaOptions> = {}): Promise<Subject> {

@@ -1,7 +1,7 @@
 import type { Engine, EngineCall, EngineReport, EngineSink, SendOrder } from "../ports/engine.ts";
+import type { OnLoss } from "./convert.ts";
 import { EmbeddedEngine, type EmbeddedEngineOptions, type EngineState } from "./embedded/supervisor.ts";
 import type { EngineInfo } from "./embedded/protocol.ts";
-import type { OnLoss } from "./convert.ts";
 import { OpenAiEngine } from "./openai.ts";
 
 /** How the embedded engine is run behind the port. */
@@ -37,7 +37,7 @@ export class LlamaEngine implements Engine {
       headers: {},
       maxAnswerBytes,
       discoverModels: false,
-      nativeEndpoints: [],
+      speaks: ["chat", "completions"],
       onLoss,
     });
   }

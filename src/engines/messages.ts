@@ -1,8 +1,8 @@
 import type { SendOrder } from "../ports/engine.ts";
 import { CountReading } from "../wire/anthropic/count.ts";
-import { anthropicBackend } from "../wire/anthropic/shape.ts";
 import { editMembers } from "../wire/edit.ts";
 import { PassedReading } from "../wire/form/readings.ts";
+import { SHAPES } from "../wire/shapes.ts";
 import type { UpstreamRequest } from "./dialect.ts";
 import { SSE_FRAMING } from "./framing.ts";
 
@@ -14,9 +14,6 @@ export const ANTHROPIC_VERSION = "2023-06-01";
 
 /** Where Anthropic's Messages API stands below a base URL. */
 export const MESSAGES_PATH = "/messages";
-
-// What passes is printed by nobody, so it needs no default.
-const SHAPE = anthropicBackend({ maxTokens: 0 });
 
 /** A request of Anthropic's API for a server that has it itself: the bytes pass, but for the model's name. */
 export function nativeMessages(order: SendOrder, auth: readonly string[]): UpstreamRequest {
@@ -33,7 +30,7 @@ export function nativeMessages(order: SendOrder, auth: readonly string[]): Upstr
       ...(beta === undefined ? [] : ["anthropic-beta", beta]),
     ],
     body: model === null ? body : editMembers(body, [{ name: "model", json: () => JSON.stringify(model) }]),
-    reading: isCount ? new CountReading() : new PassedReading(SHAPE),
+    reading: isCount ? new CountReading() : new PassedReading(SHAPES.messages),
     framing: SSE_FRAMING,
     dropped: [],
   };

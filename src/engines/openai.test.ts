@@ -20,7 +20,7 @@ const DEFAULTS: OpenAiOptions = {
   headers: {},
   maxAnswerBytes: 8 * 1024 * 1024,
   discoverModels: true,
-  nativeEndpoints: [],
+  speaks: ["chat", "completions"],
   onLoss: "refuse",
 };
 

@@ -1,41 +1,48 @@
 import type { Endpoint } from "../base/job.ts";
 import type { SendOrder } from "../ports/engine.ts";
 import { editMembers, FORCE_USAGE, type MemberEdit } from "../wire/edit.ts";
-import { ANTHROPIC_CLIENT } from "../wire/anthropic/shape.ts";
+import { EmbeddingsReading } from "../wire/embeddings-reading.ts";
+import { PassedReading } from "../wire/form/readings.ts";
 import { arrayOf, objectOf, textOf } from "../wire/json.ts";
-import { OPENAI_CHAT } from "../wire/openai-chat/shape.ts";
 import { OpenAiReading } from "../wire/openai-reading.ts";
+import type { AnswerReading } from "../wire/reading.ts";
+import { type Conversation, isConversation, SHAPES, targetOf } from "../wire/shapes.ts";
 import { convert, type OnLoss } from "./convert.ts";
 import type { Dialect, Inexpressible, UpstreamRequest } from "./dialect.ts";
 import { SSE_FRAMING } from "./framing.ts";
 import { HttpEngine, type UpstreamOptions } from "./http-engine.ts";
-import { nativeMessages } from "./messages.ts";
+import { MESSAGES_PATH, nativeMessages } from "./messages.ts";
 
 /** Where an OpenAI-compatible server is and how it is addressed. The base URL is up to and including `/v1`. */
 export interface OpenAiOptions extends UpstreamOptions {
   /** The upstream's key, or null. Sent as a bearer token; printed nowhere. */
   readonly key: string | null;
-  /** What it serves itself besides OpenAI's endpoints. */
-  readonly nativeEndpoints: readonly NativeEndpoint[];
+  /** The endpoints that the server has itself; conversations of other shapes are converted. */
+  readonly speaks: readonly Endpoint[];
   readonly onLoss: OnLoss;
 }
 
-/** Endpoints of Anthropic's API that some servers of OpenAI's have too. */
-export type NativeEndpoint = "messages" | "count_tokens";
+const PATHS: Readonly<Record<Exclude<Endpoint, "count_tokens">, string>> = {
+  chat: "/chat/completions",
+  completions: "/completions",
+  responses: "/responses",
+  embeddings: "/embeddings",
+  messages: MESSAGES_PATH,
+};
 
-const CHAT_PATH = "/chat/completions";
-
-/** OpenAI's API, which most engines speak: what the client sent passes as it is, but for the edits that were ordered. */
+/**
+ * OpenAI's API, which most engines speak. What the client sent passes as it is, but for the edits that were ordered, where the
+ * server has the endpoint that was called; other conversations are converted.
+ */
 class OpenAiDialect implements Dialect {
   readonly probePath = "/models";
   readonly #auth: readonly string[];
-  readonly #native: ReadonlySet<Endpoint>;
-  readonly #onLoss: OnLoss;
+  readonly #options: OpenAiOptions;
 
-  constructor({ key, nativeEndpoints, onLoss }: OpenAiOptions) {
+  constructor(options: OpenAiOptions) {
+    const { key } = options;
+    this.#options = options;
     this.#auth = key === null ? [] : ["authorization", `Bearer ${key}`];
-    this.#native = new Set(nativeEndpoints);
-    this.#onLoss = onLoss;
   }
 
   probeHeaders(): readonly string[] {
@@ -43,25 +50,32 @@ class OpenAiDialect implements Dialect {
   }
 
   request(order: SendOrder): UpstreamRequest | Inexpressible {
-    const { endpoint } = order;
-    if (endpoint === "messages" && !this.#native.has(endpoint)) return this.#converted(order);
-    if (endpoint === "messages" || endpoint === "count_tokens") return nativeMessages(order, this.#auth);
-    return {
-      path: endpoint === "chat" ? CHAT_PATH : "/completions",
-      headers: this.#auth,
-      body: bodyOf(order),
-      reading: new OpenAiReading(order.wantsUsage),
-      framing: SSE_FRAMING,
-      dropped: [],
-    };
+    const { speaks } = this.#options;
+    const target = targetOf(speaks);
+    if (!speaks.includes(order.endpoint) && isConversation(order.endpoint) && target !== null) {
+      return this.#converted(order, target);
+    }
+    if (order.endpoint === "messages" || order.endpoint === "count_tokens") return nativeMessages(order, this.#auth);
+    const passed = Object.entries(order.headers).filter(([name]) => name.startsWith("openai-"));
+    const headers = passed.length === 0 ? this.#auth : [...this.#auth, ...passed.flat()];
+    const path = PATHS[order.endpoint];
+    return { path, headers, body: bodyOf(order), reading: readingOf(order), framing: SSE_FRAMING, dropped: [] };
   }
 
-  #converted(order: SendOrder): UpstreamRequest | Inexpressible {
-    const shapes = { client: ANTHROPIC_CLIENT, backend: OPENAI_CHAT, onLoss: this.#onLoss };
-    const converted = convert(order, shapes);
+  #converted(order: SendOrder, target: Conversation): UpstreamRequest | Inexpressible {
+    const client = SHAPES[order.endpoint as Conversation];
+    const converted = convert(order, { client, backend: SHAPES[target], onLoss: this.#options.onLoss });
     if ("kind" in converted) return converted;
-    const body = Buffer.from(JSON.stringify(converted.body));
-    return { ...converted, path: CHAT_PATH, headers: this.#auth, body, framing: SSE_FRAMING };
+    const { reading, dropped } = converted;
+    const body = Buffer.from(JSON.stringify(this.#named(converted.body)));
+    return { path: PATHS[target], headers: this.#auth, body, reading, framing: SSE_FRAMING, dropped };
+  }
+
+  /** OpenAI's own servers want the limit on output by its newer name; most engines know the older one alone. */
+  #named(body: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    const { max_tokens: limit, ...rest } = body;
+    if (limit === undefined || !OPENAI_HOSTS.test(new URL(this.#options.url).hostname)) return body;
+    return { ...rest, max_completion_tokens: limit };
   }
 
   modelNames(body: unknown): readonly string[] {
@@ -81,10 +95,18 @@ export class OpenAiEngine extends HttpEngine {
   }
 }
 
+const OPENAI_HOSTS = /(^|\.)openai\.(azure\.)?com$/;
+
+/** How an answer is read that passes to a client of the same shape. */
+function readingOf({ endpoint, wantsUsage }: SendOrder): AnswerReading {
+  if (endpoint === "embeddings") return new EmbeddingsReading();
+  return endpoint === "responses" ? new PassedReading(SHAPES.responses) : new OpenAiReading(wantsUsage);
+}
+
 function bodyOf(order: SendOrder): Buffer {
   const edits: MemberEdit[] = [];
   const { model } = order.edits;
   if (model !== null) edits.push({ name: "model", json: () => JSON.stringify(model) });
-  if (order.edits.forceUsage) edits.push(FORCE_USAGE);
+  if (order.edits.forceUsage && order.endpoint !== "responses") edits.push(FORCE_USAGE);
   return edits.length === 0 ? order.body : editMembers(order.body, edits);
 }

@@ -36,6 +36,8 @@ export interface GatewayOptions extends DoorOptions {
 const COMPLETIONS: Readonly<Record<string, Endpoint>> = {
   "/v1/chat/completions": "chat",
   "/v1/completions": "completions",
+  "/v1/responses": "responses",
+  "/v1/embeddings": "embeddings",
   "/v1/messages": "messages",
   "/v1/messages/count_tokens": "count_tokens",
 };

@@ -32,9 +32,20 @@ export const ANTHROPIC_ERRORS: ClientErrors = {
   requestIdHeaders: ["x-request-id", "request-id"],
 };
 
+/** Those of OpenAI's responses: as all of OpenAI's, but for the event in a stream. */
+const RESPONSES_ERRORS: ClientErrors = {
+  ...OPENAI_ERRORS,
+  streamEnd: (code, more) => {
+    const { message, param } = errorEnvelope(code, more).error;
+    return `event: error\ndata: ${JSON.stringify({ type: "error", code, message, param })}\n\n`;
+  },
+};
+
 const BY_ENDPOINT: Readonly<Record<Endpoint, ClientErrors>> = {
   chat: OPENAI_ERRORS,
   completions: OPENAI_ERRORS,
+  responses: RESPONSES_ERRORS,
+  embeddings: OPENAI_ERRORS,
   messages: ANTHROPIC_ERRORS,
   count_tokens: ANTHROPIC_ERRORS,
 };

@@ -46,15 +46,43 @@ const chat = Compile(
   }),
 );
 
+const responses = Compile(
+  Type.Object({
+    model: common.model,
+    stream: common.stream,
+    max_output_tokens: common.max_tokens,
+    user: common.user,
+    input: Type.Union([Type.String(), Type.Array(Type.Object({}))]),
+  }),
+);
+
+const textOrTokens = Type.Union([
+  Type.String(),
+  Type.Array(Type.Union([Type.String(), Type.Number(), Type.Array(Type.Number())])),
+]);
+
+const embeddings = Compile(Type.Object({ model: common.model, user: common.user, input: textOrTokens }));
+
 const completions = Compile(
   Type.Object({
     ...common,
-    prompt: Type.Union([
-      Type.String(),
-      Type.Array(Type.Union([Type.String(), Type.Number(), Type.Array(Type.Number())])),
-    ]),
+    prompt: textOrTokens,
   }),
 );
+
+const SCHEMAS = {
+  chat,
+  completions,
+  responses,
+  embeddings,
+  messages: messagesRequest,
+  count_tokens: countRequest,
+} as const;
+
+/** Endpoints that answer in one piece, whatever the body says. */
+const NEVER_STREAMED: ReadonlySet<Endpoint> = new Set(["embeddings", "count_tokens"]);
+/** Endpoints whose streams always say what was used. */
+const TELLS_USAGE: ReadonlySet<Endpoint> = new Set(["responses", "messages"]);
 
 interface Known {
   readonly model: string;
@@ -62,11 +90,10 @@ interface Known {
   readonly stream_options?: { readonly include_usage?: boolean | null } | null;
   readonly max_tokens?: number | null;
   readonly max_completion_tokens?: number | null;
+  readonly max_output_tokens?: number | null;
   readonly user?: string | null;
   readonly metadata?: { readonly user_id?: string | null } | null;
 }
-
-const SCHEMAS = { chat, completions, messages: messagesRequest, count_tokens: countRequest } as const;
 
 /** Deeper than any schema of a tool that a model could follow; what comes after us may well recurse. */
 const MAX_DEPTH = 256;
@@ -82,7 +109,6 @@ export function parseRequest(endpoint: Endpoint, body: Buffer): ParseResult {
     return { ok: false, code: "invalid_json", detail: wordsOf(error), param: null };
   }
   const schema = SCHEMAS[endpoint];
-  const isAnthropic = endpoint === "messages" || endpoint === "count_tokens";
   if (!schema.Check(value)) {
     const { detail, param } = firstProblem(schema.Errors(value));
     return { ok: false, code: "invalid_request", detail, param };
@@ -92,11 +118,10 @@ export function parseRequest(endpoint: Endpoint, body: Buffer): ParseResult {
     ok: true,
     request: {
       model: known.model,
-      stream: known.stream === true && endpoint !== "count_tokens",
-      // A stream of Anthropic's always tells usage.
-      wantsUsage: isAnthropic || known.stream_options?.include_usage === true,
-      maxOutputTokens: known.max_completion_tokens ?? known.max_tokens ?? null,
-      user: (isAnthropic ? known.metadata?.user_id : known.user) ?? null,
+      stream: !NEVER_STREAMED.has(endpoint) && known.stream === true,
+      wantsUsage: TELLS_USAGE.has(endpoint) || known.stream_options?.include_usage === true,
+      maxOutputTokens: known.max_completion_tokens ?? known.max_output_tokens ?? known.max_tokens ?? null,
+      user: (endpoint === "messages" ? known.metadata?.user_id : known.user) ?? null,
       promptTextLength: walkPrompt(value, null),
       value,
     },
@@ -142,7 +167,19 @@ export function promptText(value: unknown): string {
   return parts.join("\n");
 }
 
-/** Length of all text in the prompt, in any API's shape; the texts themselves are put into `into` where it is given. */
+/** A message, or an item of a response's input, as far as it holds text. */
+interface Turn {
+  readonly content?: unknown;
+  readonly output?: unknown;
+  readonly arguments?: unknown;
+}
+
+/** Members of a body that hold text, in any API. */
+type Body = {
+  readonly [member in "messages" | "prompt" | "tools" | "input" | "instructions" | "system"]?: unknown;
+};
+
+/** Length of all text in the prompt; the texts themselves are put into `into` where it is given. */
 function walkPrompt(value: unknown, into: string[] | null): number {
   let length = 0;
   const add = (text: unknown): void => {
@@ -155,22 +192,38 @@ function walkPrompt(value: unknown, into: string[] | null): number {
     for (const part of arrayOf(content)) {
       if (!isObject(part)) continue;
       add(part["text"]);
-      if (typeof part["type"] === "string" && PARTS_OF_ANTHROPIC.has(part["type"])) addBlock(part, add, addContent);
+      if (typeof part["type"] === "string" && OF_ANTHROPIC.has(part["type"])) addBlock(part, { add, addContent });
     }
   };
-  const body = value as JsonObject;
-  if (typeof body["prompt"] === "string") add(body["prompt"]);
-  else arrayOf(body["prompt"]).forEach(add);
-  addContent(body["system"]);
-  if (Array.isArray(body["tools"])) add(JSON.stringify(body["tools"]));
-  for (const message of arrayOf(body["messages"])) addContent((message as JsonObject)["content"]);
+  const body = value as Body;
+  if (typeof body.prompt === "string") add(body.prompt);
+  else arrayOf(body.prompt).forEach(add);
+  if (Array.isArray(body.tools)) add(JSON.stringify(body.tools));
+  add(body.instructions);
+  addContent(body.system);
+  if (typeof body.input === "string") add(body.input);
+  const turns = Array.isArray(body.messages) ? body.messages : Array.isArray(body.input) ? body.input : [];
+  for (const turn of turns as readonly (Turn | string | number)[]) {
+    // Embeddings take texts, or tokens, which have no text.
+    if (typeof turn !== "object") {
+      add(turn);
+      continue;
+    }
+    addContent(turn.content);
+    addContent(turn.output);
+    add(turn.arguments);
+  }
   return length;
 }
 
-const PARTS_OF_ANTHROPIC: ReadonlySet<string> = new Set(["thinking", "tool_use", "tool_result", "document"]);
+/** Blocks that Anthropic's API alone has and that hold text. */
+const OF_ANTHROPIC: ReadonlySet<string> = new Set(["thinking", "tool_use", "tool_result", "document"]);
 
-/** The text of a block that Anthropic's API alone has. */
-function addBlock(block: JsonObject, add: (text: unknown) => void, addContent: (content: unknown) => void): void {
+/** The text of such a block. */
+function addBlock(
+  block: JsonObject,
+  { add, addContent }: { readonly add: (text: unknown) => void; readonly addContent: (content: unknown) => void },
+): void {
   add(block["thinking"]);
   addContent(block["content"]);
   if (block["input"] !== undefined) add(JSON.stringify(block["input"]));

@@ -58,7 +58,7 @@ interface Asked {
 async function answerText({ stream, wantsUsage = false }: Asked): Promise<string> {
   const mock = await startMock();
   const options = { url: mock.baseUrl, socketPath: null, key: null, headers: {}, discoverModels: false };
-  const engine = new OpenAiEngine({ ...options, maxAnswerBytes: 1_000_000, nativeEndpoints: [], onLoss: "refuse" });
+  const engine = new OpenAiEngine({ ...options, speaks: ["chat"], onLoss: "refuse", maxAnswerBytes: 1_000_000 });
   const desk = new FakeDesk();
   desk.onArrive = (exchange) => connectDoors(exchange, engine);
   const gateway = new Gateway(desk, GATEWAY_OPTIONS);

@@ -130,6 +130,8 @@ async function handle(state: State, request: IncomingMessage, response: ServerRe
       return complete(state, "chat", { request, response, bodyText });
     case "POST /v1/completions":
       return complete(state, "text", { request, response, bodyText });
+    case "POST /v1/embeddings":
+      return embed(state, { request, response, bodyText });
     case "GET /mock/requests":
       return sendJson(response, 200, state.records);
     case "POST /mock/release":
@@ -179,6 +181,23 @@ async function complete(state: State, kind: Kind, exchange: Exchange): Promise<v
   }).run();
   state.holds.delete(record.id);
   request.resume();
+}
+
+/** Each text's vector is its length and one; a text `fail` fails as an engine does. */
+function embed(state: State, exchange: Exchange): void {
+  const record = newRecord(state, exchange);
+  record.ended = true;
+  const { input } = JSON.parse(exchange.bodyText) as { readonly input: string | readonly string[] };
+  const texts = typeof input === "string" ? [input] : input;
+  if (texts.includes("fail")) return sendJson(exchange.response, 500, { error: { message: "mock: failed" } });
+  const data = texts.map((text, index) => ({ object: "embedding", index, embedding: [text.length, 1] }));
+  const tokens = texts.length * 3;
+  sendJson(exchange.response, 200, {
+    object: "list",
+    model: "mock",
+    data,
+    usage: { prompt_tokens: tokens, total_tokens: tokens },
+  });
 }
 
 function newRecord(state: State, exchange: Exchange): Mutable<RecordedRequest> {

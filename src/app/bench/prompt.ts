@@ -1,7 +1,9 @@
+import type { Endpoint } from "../../base/job.ts";
+
 import { Chance } from "../../base/chance.ts";
 
-/** What the generator knows to ask. */
-export type BenchEndpoint = "chat" | "completions";
+/** The endpoints that the load generator can ask. */
+export type BenchEndpoint = Extract<Endpoint, "chat" | "completions">;
 
 /** A whole number drawn evenly from `low` to `high`. */
 export interface TokenRange {

@@ -40,13 +40,13 @@ test("without a file there is one embedded backend with the tiny model, on loopb
   assert.deepEqual(config.engines, [
     {
       kind: "embedded",
+      onLoss: "refuse",
       backendId: "embedded",
       modelPath: null,
       modelName: "baseload-tiny",
       sequences: 4,
       contextTokens: null,
       threads: null,
-      onLoss: "refuse",
     },
   ]);
   assert.deepEqual(config.kernel.sites, [
@@ -64,7 +64,7 @@ test("without a file there is one embedded backend with the tiny model, on loopb
       id: "embedded",
       site: "local",
       models: { "baseload-tiny": "baseload-tiny" },
-      endpoints: ["chat", "completions", "messages"],
+      endpoints: ["chat", "completions", "embeddings", "responses", "messages"],
       maxConcurrent: 4,
       contextTokens: null,
       watts: null,
@@ -110,12 +110,21 @@ test("an openai backend: slash removed, key from the environment, models discove
       key: { env: "UPSTREAM_KEY" },
       headers: { "x-team": "search" },
       discoverModels: true,
-      nativeEndpoints: [],
+      speaks: ["chat", "completions", "embeddings"],
       onLoss: "refuse",
     },
   ]);
   assert.equal(config.kernel.backends[0]?.models, null);
   assert.equal(config.kernel.backends[0]?.maxConcurrent, null);
+});
+
+test("what a backend has itself is told to its engine, and the conversations that follow from it to the kernel", () => {
+  const config = load(withBackend("url: http://127.0.0.1/v1", "endpoints: [responses]", "onLoss: drop"));
+  const [engine] = config.engines;
+  assert.deepEqual(engine?.kind === "openai" && [engine.speaks, engine.onLoss], [["responses"], "drop"]);
+  assert.deepEqual(config.kernel.backends[0]?.endpoints, ["responses", "chat", "messages"]);
+  const text = load(withBackend("url: http://127.0.0.1/v1", "endpoints: [completions]"));
+  assert.deepEqual(text.kernel.backends[0]?.endpoints, ["completions"]);
 });
 
 test("models are a list, a map or any", () => {
@@ -134,13 +143,13 @@ test("an embedded backend: path beside the file, name of the file, room as seque
   assert.deepEqual(config.engines, [
     {
       kind: "embedded",
+      onLoss: "refuse",
       backendId: "main",
       modelPath: resolve(FOLDER, "models/Tiny-Q8.GGUF"),
       modelName: "Tiny-Q8",
       sequences: 2,
       contextTokens: 512,
       threads: 3,
-      onLoss: "refuse",
     },
   ]);
   assert.deepEqual(config.kernel.backends[0]?.models, { "Tiny-Q8": "Tiny-Q8" });

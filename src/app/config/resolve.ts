@@ -1,6 +1,7 @@
 import { basename, dirname, resolve } from "node:path";
 import type { BackendConfig, ClassConfig, Price, SiteConfig } from "../../kernel/config.ts";
 import { present } from "../../base/assert.ts";
+import { servedBy } from "../../wire/shapes.ts";
 import { BUILT_IN_CLASSES, DEFAULT_SITE, siteNames } from "./checks.ts";
 import type { ParsedBackend, ParsedConfig } from "./schema.ts";
 import type {
@@ -102,7 +103,7 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
     site: present(backend.site ?? sites[0], "a site always exists"),
     models:
       backend.engine === "embedded" ? { [embeddedName(backend)]: embeddedName(backend) } : modelMap(backend.models),
-    endpoints: [...new Set([...backend.endpoints, ...("nativeEndpoints" in backend ? backend.nativeEndpoints : [])])],
+    endpoints: servedBy(backend.endpoints),
     maxConcurrent: backend.maxConcurrent ?? sequences,
     contextTokens: backend.contextTokens ?? null,
     watts: backend.watts ?? null,
@@ -147,24 +148,22 @@ function resolveEngine(backendId: string, backend: ParsedBackend, from: string):
   if (backend.engine === "embedded") {
     return {
       kind: "embedded",
+      onLoss: backend.onLoss,
       backendId,
       modelPath: backend.model === undefined ? null : resolve(from, backend.model),
       modelName: embeddedName(backend),
       sequences: backend.sequences,
       contextTokens: backend.contextTokens ?? null,
       threads: backend.threads ?? null,
-      onLoss: backend.onLoss,
     };
   }
-  if (backend.engine === "anthropic") {
-    const { defaultMaxTokens } = backend;
-    return { kind: "anthropic", ...httpEngine(backendId, backend, from), defaultMaxTokens };
-  }
-  return openAiEngine(backendId, backend, from);
+  if (backend.engine !== "anthropic") return openAiEngine(backendId, backend, from);
+  const { defaultMaxTokens } = backend;
+  return { kind: "anthropic", ...httpEngine(backendId, backend, from), defaultMaxTokens };
 }
 
 function openAiEngine(backendId: string, backend: OpenAiBackend, from: string): OpenAiEngineConfig {
-  return { kind: "openai", ...httpEngine(backendId, backend, from), nativeEndpoints: backend.nativeEndpoints };
+  return { kind: "openai", ...httpEngine(backendId, backend, from), speaks: [...new Set(backend.endpoints)] };
 }
 
 /** What every engine that is reached by HTTP has. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DEFAULT_MAX_TOKENS } from "../../wire/anthropic/shape.ts";
 import { discover } from "./discover-fields.ts";
 import { count, decimal, milliseconds, objective, optionalCount } from "./fields.ts";
 import { name, named } from "./names.ts";
@@ -134,17 +135,17 @@ const common = {
     .optional()
     .describe("The site it stands at, one of `sites`. May be left out when there is only one."),
   endpoints: z
-    .array(z.enum(["chat", "completions", "messages"]))
+    .array(z.enum(["chat", "completions", "responses", "embeddings", "messages", "count_tokens"]))
     .min(1)
-    .default(["chat", "completions", "messages"])
+    .default(["chat", "completions", "embeddings"])
     .describe(
-      "What it serves: chat is /v1/chat/completions, completions is /v1/completions, messages is /v1/messages, by conversion unless the server has it itself.",
+      "What it has itself: chat is /v1/chat/completions, completions /v1/completions, responses /v1/responses, embeddings /v1/embeddings, messages /v1/messages, count_tokens /v1/messages/count_tokens. Conversations of another shape than it has are converted.",
     ),
   onLoss: z
     .enum(["refuse", "drop"])
     .default("refuse")
     .describe(
-      "When a request that is converted asks for something that the backend's API has no word for: refuse it by name, or leave it out and name it in x-baseload-dropped.",
+      "What becomes of members of a request that its API has no word for, when one shape is converted into another: refuse answers 400 and names them, drop leaves them out and names them in the header x-baseload-dropped. Hints, such as marks for a prompt cache, are always left out and named.",
     ),
   watts: optionalCount(
     "Power drawn while it is busy, in whole watts, without the site's overhead. Absent: energy is unknown on receipts.",
@@ -193,12 +194,6 @@ const openai = z.strictObject({
   key: secretSource.optional().describe("The key sent as `authorization: Bearer`: {env: NAME} or {file: PATH}."),
   headers: headers.optional(),
   models,
-  nativeEndpoints: z
-    .array(z.enum(["messages", "count_tokens"]))
-    .default([])
-    .describe(
-      "What of Anthropic's API the server has itself, as vLLM, SGLang, llama.cpp and Ollama do: requests for it pass as they came, and are not converted to chat. messages is url/messages, count_tokens is url/messages/count_tokens.",
-    ),
   maxConcurrent: optionalCount("Requests it may hold at once. Absent: no limit."),
   contextTokens: optionalCount(
     "Tokens that prompt and answer may fill together. Absent: unknown, so never a reason to refuse.",
@@ -220,16 +215,16 @@ const anthropic = z.strictObject({
   ),
   defaultMaxTokens: count(
     1,
-    8192,
-    "max_tokens of a chat request that names none, since this API wants one. An answer that comes to it ends with finish_reason length.",
+    DEFAULT_MAX_TOKENS,
+    "max_tokens of a converted request that names none, since this API wants one. An answer that comes to it ends with finish_reason length.",
   ),
   ...common,
   endpoints: z
-    .array(z.enum(["chat", "messages", "count_tokens"]))
+    .array(z.enum(["messages", "count_tokens"]))
     .min(1)
-    .default(["chat", "messages", "count_tokens"])
+    .default(["messages", "count_tokens"])
     .describe(
-      "What it serves: messages is /v1/messages, count_tokens is /v1/messages/count_tokens, chat is /v1/chat/completions by conversion.",
+      "What it has itself: messages is /v1/messages, count_tokens /v1/messages/count_tokens. Conversations of another shape are converted.",
     ),
 });
 

@@ -1,5 +1,5 @@
+import type { Endpoint } from "../../base/job.ts";
 import type { OnLoss } from "../../engines/convert.ts";
-import type { NativeEndpoint } from "../../engines/openai.ts";
 import type { KernelConfig } from "../../kernel/config.ts";
 
 /** Where a secret comes from; the secret itself is read at start and never printed. */
@@ -16,13 +16,13 @@ export interface OpenAiEngineConfig {
   readonly headers: Readonly<Record<string, string>>;
   /** True when the kernel's `models` is null: names are asked of `GET url/models`. */
   readonly discoverModels: boolean;
-  /** What of Anthropic's API it has itself. */
-  readonly nativeEndpoints: readonly NativeEndpoint[];
+  /** The endpoints that it has itself. */
+  readonly speaks: readonly Endpoint[];
   readonly onLoss: OnLoss;
 }
 
 /** Anthropic's Messages API by URL. */
-export interface AnthropicEngineConfig extends Omit<OpenAiEngineConfig, "kind" | "nativeEndpoints"> {
+export interface AnthropicEngineConfig extends Omit<OpenAiEngineConfig, "kind" | "speaks"> {
   readonly kind: "anthropic";
   /** `max_tokens` of a converted request that names none. */
   readonly defaultMaxTokens: number;

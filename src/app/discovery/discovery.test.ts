@@ -143,5 +143,7 @@ backends:
     key: null,
     headers: { "x-team": "a" },
     discoverModels: false,
+    speaks: ["chat", "completions", "embeddings"],
+    onLoss: "refuse",
   });
 });

@@ -6,7 +6,7 @@ import { type AnswerEvent, answerOf, type FormAnswer } from "../form/answer.ts";
 import { MessagePrinter, printAnswer } from "./print-answer.ts";
 import { MessageReader, readAnswer } from "./read-answer.ts";
 
-const CONTEXT = { requestId: "0-1", model: "m", createdSeconds: 1_700_000_000, wantsUsage: true };
+const CONTEXT = { requestId: "0-1", model: "m", asked: {}, createdSeconds: 1_700_000_000, wantsUsage: true };
 
 /** Answers that this shape expresses whole: calls have objects for arguments, thoughts may be signed. */
 const whole: fc.Arbitrary<FormAnswer> = fc

@@ -214,12 +214,12 @@ describe("a chat completion as one of Anthropic's messages", () => {
         { role: "system", content: "later" },
       ],
     });
-    const words = (said: string): object => ({ type: "text", text: said });
+    const words = (speech: string): object => ({ type: "text", text: speech });
     const use = (id: string): object => ({ type: "tool_use", id, name: "f", input: {} });
-    const done = (id: string, said: string): object => ({
+    const done = (id: string, speech: string): object => ({
       type: "tool_result",
       tool_use_id: id,
-      content: [words(said)],
+      content: [words(speech)],
     });
     assert.deepEqual(body["system"], [words("one"), words("two")]);
     assert.deepEqual(body["messages"], [

@@ -42,6 +42,8 @@ export interface PrintContext {
   readonly requestId: string;
   /** The model as the client named it. */
   readonly model: string;
+  /** The client's body as it was parsed, for shapes whose answers repeat what was asked for. */
+  readonly asked: unknown;
   /** Wall time in whole seconds, for shapes that say when an answer was created. */
   readonly createdSeconds: number;
   /** Whether the client wants usage in its stream, where that is its choice. */

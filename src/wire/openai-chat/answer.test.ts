@@ -6,7 +6,7 @@ import { type AnswerEvent, answerOf } from "../form/answer.ts";
 import { ChatPrinter, printChatAnswer } from "./print-answer.ts";
 import { ChatReader, readChatAnswer } from "./read-answer.ts";
 
-const CONTEXT = { requestId: "r", model: "m", createdSeconds: 1_700_000_000, wantsUsage: true };
+const CONTEXT = { requestId: "r", model: "m", asked: {}, createdSeconds: 1_700_000_000, wantsUsage: true };
 const whole = answers({ kinds: ["reasoning", "text", "refusal"], reasons: ["end", "length", "content-filter"] });
 
 /** The data of each event in printed server-sent events. */
