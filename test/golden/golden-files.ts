@@ -11,6 +11,7 @@ import type { Exchange } from "../../src/ports/exchange.ts";
 import { PATIENT } from "../engine-conformance/subject.ts";
 import { FakeDesk } from "../fakes/desk.ts";
 import { GATEWAY_OPTIONS } from "../fakes/gateway.ts";
+import { anthropicGolden } from "../shapes/anthropic/golden.ts";
 import { startMock } from "../upstream/mock-upstream.ts";
 
 /** One golden file of this folder. */
@@ -26,6 +27,7 @@ export async function makeGoldenFiles(): Promise<readonly GoldenFile[]> {
     { name: "answer-stream.http", text: await answerText({ stream: true }) },
     { name: "answer-stream-usage.http", text: await answerText({ stream: true, wantsUsage: true }) },
     { name: "answer-whole.http", text: await answerText({ stream: false }) },
+    ...anthropicGolden(),
   ];
 }
 

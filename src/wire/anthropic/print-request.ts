@@ -15,8 +15,8 @@ import { printCache, printPart } from "./print-blocks.ts";
 /** Members that mean the same here under the same name. */
 const TAKEN_EXTRAS: ReadonlySet<string> = new Set(["cache_control", "inference_geo", "speed", "container", "thinking"]);
 
-/** The only tier that OpenAI's API and Anthropic's have in common. */
-const SHARED_TIER = "auto";
+/** Anthropic's words for those of OpenAI's tiers that it has. */
+const TIERS: Readonly<Record<string, string>> = { auto: "auto", default: "standard_only" };
 
 /** OpenAI's words for effort that are none of Anthropic's, with the nearest of its own. */
 const NEAREST_EFFORT: Readonly<Record<string, string>> = { minimal: "low" };
@@ -32,7 +32,8 @@ export interface AnthropicDefaults {
 export function printRequest(request: FormRequest, defaults: AnthropicDefaults): PrintedRequest {
   const losses = new Losses();
   const taken = new Set(TAKEN_EXTRAS);
-  if (request.extras.get("service_tier") === SHARED_TIER) taken.add("service_tier");
+  const tier = TIERS[String(request.extras.get("service_tier"))] ?? null;
+  if (tier !== null) taken.add("service_tier");
   losses.extras(request, taken);
   const { turns, tools, user, stream } = request;
   const leading = turns.findIndex(({ role }) => role !== "system" && role !== "developer");
@@ -52,6 +53,7 @@ export function printRequest(request: FormRequest, defaults: AnthropicDefaults):
     metadata: user === null ? null : { user_id: user },
     stream: stream ? true : null,
     ...Object.fromEntries([...request.extras].filter(([path]) => taken.has(path))),
+    service_tier: tier,
   });
   return { body, losses: losses.all };
 }

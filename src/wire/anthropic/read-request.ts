@@ -43,6 +43,8 @@ export function readRequest(value: unknown): FormRequest | Unreadable {
   const turns = readTurns(value, extras);
   if ("kind" in turns) return turns;
   keepOthers(value, KNOWN, { path: "", extras });
+  // The form keeps OpenAI's words for tiers.
+  if (extras.get("service_tier") === "standard_only") extras.set("service_tier", "default");
   const choice = objectOf(value["tool_choice"]);
   return {
     model: value["model"],
@@ -77,7 +79,8 @@ function readTurns(value: JsonObject, extras: Extras): FormTurn[] | Unreadable {
     }
     keepOthers(message, ["role", "content"], { path, extras });
     const parts = readContent(message["content"], { path: `${path}.content`, extras });
-    turns.push({ role, name: null, parts });
+    // A message of nothing but what went to the extras would be an empty one, which other APIs refuse.
+    if (parts.length > 0) turns.push({ role, name: null, parts });
   }
   return turns;
 }

@@ -97,6 +97,7 @@ const request = fc
       metadata: fc.record({ user_id: text }),
       stream: fc.constant(true),
       container: name,
+      service_tier: fc.constantFrom("auto", "standard_only"),
       cache_control: fc.constant({ type: "ephemeral" }),
     },
     { requiredKeys: ["model", "max_tokens", "messages"] },
