@@ -40,6 +40,7 @@ backends:
       cacheWriteUsdPerMillion: 3.75
       outputUsdPerMillion: 15
   gpt: { url: ${openai.baseUrl}, models: { gpt: ok, gpt-tools: tools, gpt-echo: echo-body, gpt-limited: rate-limited } }
+  own: { url: ${mock.baseUrl}, models: { own: ok }, endpoints: [messages, count_tokens], key: { env: UPSTREAM_KEY } }
   gpt-drops: { url: ${openai.baseUrl}, models: { loose: echo-body }, onLoss: drop }
 `,
   env: { UPSTREAM_KEY },
@@ -313,6 +314,22 @@ describe("the Anthropic SDK against an OpenAI backend", () => {
   });
 });
 
+describe("an OpenAI backend that has Anthropic's endpoints itself", () => {
+  it("gets the bytes of Anthropic's clients, its own key as a bearer token, and other conversations converted", async () => {
+    const passed = await client.messages.create({ ...ask("own"), top_k: 3 } as Parameters<
+      typeof client.messages.create
+    >[0]);
+    assert.ok("content" in passed);
+    const seen = mock.requests.at(-1);
+    assert.deepEqual([seen?.body["top_k"], seen?.headers.authorization], [3, `Bearer ${UPSTREAM_KEY}`]);
+    assert.equal(seen?.headers["x-api-key"], undefined);
+    assert.equal((await client.messages.countTokens({ model: "own", messages })).input_tokens, COUNTED);
+    const asked = { model: "own", messages: [{ role: "user" as const, content: "Hi" }] };
+    assert.equal((await chat.chat.completions.create(asked)).choices[0]?.message.content, TEXT);
+    assert.equal(mock.requests.at(-1)?.path, "/v1/messages");
+  });
+});
+
 describe("the Anthropic SDK against the embedded model", () => {
   it("gets an answer, whole and streamed, and its receipt", async () => {
     const { data, response } = await client.messages.create(ask(TINY)).withResponse();
@@ -349,6 +366,15 @@ describe("the OpenAI SDK against an Anthropic backend", () => {
       CALLS.map(({ id, name, input }) => [id, name, input]),
     );
     assert.equal(streamed.choices[0]?.finish_reason, "tool_calls");
+  });
+
+  it("gets responses, thoughts and calls among them", async () => {
+    const { output, usage } = await chat.responses.create({ model: "claude-tools", input: "Hi" });
+    assert.deepEqual(
+      output.map(({ type }) => type),
+      ["reasoning", "message", "function_call", "function_call"],
+    );
+    assert.equal(usage?.input_tokens, 1234);
   });
 
   it("gets every end in its own words, and sources as annotations", async () => {

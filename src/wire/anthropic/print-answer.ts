@@ -2,6 +2,7 @@ import type { AnswerEvent, AnswerPart, AnswerPartHead, Citation, FormAnswer, For
 import type { AnswerPrinter, PrintContext } from "../form/shape.ts";
 import type { JsonObject } from "../json.ts";
 import { jsonOf } from "../reading.ts";
+import { printRedacted } from "./encrypted.ts";
 import { printUsage, STOP_WORDS } from "./usage.ts";
 
 /** A whole message. Log probabilities have no place in it, and of citations only Anthropic's own. */
@@ -61,7 +62,7 @@ function emptyBlock(head: AnswerPartHead): JsonObject {
     case "reasoning":
       return { type: "thinking", thinking: "", signature: "" };
     case "encrypted-reasoning":
-      return { type: "redacted_thinking", data: head.data };
+      return { type: "redacted_thinking", data: printRedacted(head.data) };
     case "tool-call":
       return { type: "tool_use", id: head.id, name: head.name, input: {}, caller: { type: "direct" } };
   }

@@ -2,6 +2,7 @@ import type { Losses } from "../form/losses.ts";
 import type { CacheMark, FormPart, MediaSource } from "../form/request.ts";
 import { compact, isObject, type JsonObject } from "../json.ts";
 import { jsonOf } from "../reading.ts";
+import { redactedOf } from "./encrypted.ts";
 
 /** Where a part stands, and what is lost of it. */
 export interface PartPlace {
@@ -52,7 +53,12 @@ function printReasoning(
   { text, signature, encrypted }: PartOf<"reasoning">,
   { path, losses }: PartPlace,
 ): JsonObject | null {
-  if (encrypted !== null) return { type: "redacted_thinking", data: encrypted };
+  if (encrypted !== null) {
+    const data = redactedOf(encrypted);
+    return data === null
+      ? { type: "thinking", thinking: "", signature: encrypted }
+      : { type: "redacted_thinking", data };
+  }
   if (signature !== null) return { type: "thinking", thinking: text, signature };
   losses.hint(path, "this API takes back only thoughts that it signed");
   return null;

@@ -2,6 +2,7 @@ import type { AnswerEvent, AnswerPart, AnswerPartHead, Citation } from "../form/
 import type { AnswerReader, BackendShape } from "../form/shape.ts";
 import { arrayOf, isObject, type JsonObject, numberOf, objectOf, textOf } from "../json.ts";
 import { jsonOf } from "../reading.ts";
+import { readRedacted } from "./encrypted.ts";
 import { type Counts, mergeCounts, NO_COUNTS, readStop, usageOf } from "./usage.ts";
 
 /** A whole message; null when it is none. Blocks of tools that the provider runs itself have no place in the form. */
@@ -48,7 +49,7 @@ function headOf(block: JsonObject): AnswerPartHead | null {
     case "thinking":
       return { kind: "reasoning" };
     case "redacted_thinking":
-      return { kind: "encrypted-reasoning", data: textOf(block["data"]) ?? "" };
+      return { kind: "encrypted-reasoning", data: readRedacted(textOf(block["data"]) ?? "") };
     case "tool_use":
       return id === null || name === null ? null : { kind: "tool-call", id, name };
     default:

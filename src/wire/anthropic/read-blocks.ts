@@ -1,4 +1,5 @@
 import type { CacheMark, FormPart, MediaSource } from "../form/request.ts";
+import { readRedacted } from "./encrypted.ts";
 import { arrayOf, isObject, type JsonObject, textOf } from "../json.ts";
 
 /** Members that the form has no place for, by path. Owned by one reading of a request. */
@@ -60,7 +61,7 @@ function readBlock(block: JsonObject, at: Place): FormPart | null {
       return { kind: "reasoning", text, signature: signature === "" ? null : signature, encrypted: null };
     }
     case "redacted_thinking":
-      return { kind: "reasoning", text: "", signature: null, encrypted: textOf(block["data"]) ?? "" };
+      return { kind: "reasoning", text: "", signature: null, encrypted: readRedacted(textOf(block["data"]) ?? "") };
     default:
       return null;
   }

@@ -6,6 +6,8 @@ import type { FormRequest } from "../form/request.ts";
 import { isUnreadable, type Loss } from "../form/shape.ts";
 import { printChatRequest } from "../openai-chat/print-request.ts";
 import { readChatRequest } from "../openai-chat/read-request.ts";
+import { SHAPES } from "../shapes.ts";
+import { printAnswer } from "./print-answer.ts";
 import { printRequest } from "./print-request.ts";
 import { readRequest } from "./read-request.ts";
 
@@ -58,7 +60,7 @@ const call = block({
 const user = fc.tuple(fc.array(result, { maxLength: 2 }), fc.array(fc.oneof(said, image, paper), { minLength: 1 }));
 const assistant = fc.array(fc.oneof(thought, said, call), { minLength: 1, maxLength: 4 });
 /** Turns that alternate, as the API wants them. */
-const turns = fc.array(fc.tuple(user, assistant), { minLength: 1, maxLength: 3 }).map((pairs) =>
+const talk = fc.array(fc.tuple(user, assistant), { minLength: 1, maxLength: 3 }).map((pairs) =>
   pairs.flatMap(([[results, words], answer]) => [
     { role: "user", content: [...results, ...words] },
     { role: "assistant", content: answer },
@@ -80,7 +82,7 @@ const request = fc
     {
       model: name,
       max_tokens: fc.nat(),
-      messages: turns,
+      messages: talk,
       system: fc.array(said, { minLength: 1, maxLength: 2 }),
       temperature: fc.constantFrom(0, 0.5, 1),
       top_p: fc.constantFrom(0.1, 1),
@@ -183,6 +185,33 @@ describe("requests in the shape of Anthropic's messages", () => {
         if (!isUnreadable(read)) printRequest(read, DEFAULTS);
       }),
     );
+  });
+});
+
+describe("proofs of thought", () => {
+  const thoughts = [
+    { type: "thinking", thinking: "shown", signature: "s1" },
+    { type: "thinking", thinking: "", signature: "s2" },
+    { type: "redacted_thinking", data: "d" },
+  ];
+
+  test("come back from a client of OpenAI's responses as what they were", () => {
+    const answer = SHAPES.messages.readAnswer({ type: "message", stop_reason: "end_turn", content: thoughts });
+    assert.ok(answer !== null && !("kind" in answer));
+    const context = { requestId: "1", model: "m", asked: {}, createdSeconds: 0, wantsUsage: true };
+    const { output } = SHAPES.responses.printAnswer(answer, context) as { output: readonly object[] };
+    const { body } = printRequest(formOf({ model: "m", input: output }, SHAPES.responses.readRequest), DEFAULTS);
+    assert.deepEqual(body["messages"], [{ role: "assistant", content: thoughts }]);
+  });
+
+  test("of another provider come back from an Anthropic client as that provider's", () => {
+    const head = { kind: "encrypted-reasoning" as const, data: "gAAA" };
+    const part = { head, text: "", signature: null, citations: [], logprobs: null };
+    const stop = { reason: "end" as const, stopSequence: null };
+    const context = { requestId: "1", model: "m", asked: {}, createdSeconds: 0, wantsUsage: true };
+    const printed = printAnswer({ id: null, model: null, parts: [part], stop, usage: null }, context);
+    const { turns } = formOf({ model: "m", messages: [{ role: "assistant", content: printed["content"] }] });
+    assert.deepEqual(turns[0]?.parts, [{ kind: "reasoning", text: "", signature: null, encrypted: "gAAA" }]);
   });
 });
 
