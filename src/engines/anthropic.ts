@@ -6,7 +6,7 @@ import { convert, type OnLoss } from "./convert.ts";
 import type { Dialect, Inexpressible, UpstreamRequest } from "./dialect.ts";
 import { SSE_FRAMING } from "./framing.ts";
 import { HttpEngine, type UpstreamOptions } from "./http-engine.ts";
-import { ANTHROPIC_VERSION, MESSAGES_PATH, nativeMessages } from "./messages.ts";
+import { MESSAGES_PATH, nativeMessages, VERSION_HEADER } from "./messages.ts";
 import { modelIds } from "./openai.ts";
 
 /** Where Anthropic's API is and how it is addressed. The base URL is up to and including `/v1`. */
@@ -32,7 +32,7 @@ class AnthropicDialect implements Dialect {
   }
 
   probeHeaders(): readonly string[] {
-    return [...this.#auth, "anthropic-version", ANTHROPIC_VERSION];
+    return [...this.#auth, ...VERSION_HEADER];
   }
 
   request(order: SendOrder): UpstreamRequest | Inexpressible {

@@ -10,7 +10,10 @@ import { SSE_FRAMING } from "./framing.ts";
  * The version of Anthropic's API that is spoken where the client names none. The later one, 2026-10-21, has no temperature, top_p
  * and top_k, so a request that was converted could not ask for them.
  */
-export const ANTHROPIC_VERSION = "2023-06-01";
+const ANTHROPIC_VERSION = "2023-06-01";
+
+/** The header that names it, as a flat list. */
+export const VERSION_HEADER: readonly string[] = ["anthropic-version", ANTHROPIC_VERSION];
 
 /** Where Anthropic's Messages API stands below a base URL. */
 export const MESSAGES_PATH = "/messages";

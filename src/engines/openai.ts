@@ -11,7 +11,7 @@ import { convert, type OnLoss } from "./convert.ts";
 import type { Dialect, Inexpressible, UpstreamRequest } from "./dialect.ts";
 import { SSE_FRAMING } from "./framing.ts";
 import { HttpEngine, type UpstreamOptions } from "./http-engine.ts";
-import { MESSAGES_PATH, nativeMessages } from "./messages.ts";
+import { MESSAGES_PATH, nativeMessages, VERSION_HEADER } from "./messages.ts";
 
 /** Where an OpenAI-compatible server is and how it is addressed. The base URL is up to and including `/v1`. */
 export interface OpenAiOptions extends UpstreamOptions {
@@ -68,7 +68,8 @@ class OpenAiDialect implements Dialect {
     if ("kind" in converted) return converted;
     const { reading, dropped } = converted;
     const body = Buffer.from(JSON.stringify(this.#named(converted.body)));
-    return { path: PATHS[target], headers: this.#auth, body, reading, framing: SSE_FRAMING, dropped };
+    const headers = target === "messages" ? [...this.#auth, ...VERSION_HEADER] : this.#auth;
+    return { path: PATHS[target], headers, body, reading, framing: SSE_FRAMING, dropped };
   }
 
   /** OpenAI's own servers want the limit on output by its newer name; most engines know the older one alone. */
