@@ -2,7 +2,9 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Gateway } from "../gateway/server.ts";
+import { Storage } from "../gateway/storage.ts";
 import { systemClock } from "../live/clock.ts";
+import { FileShelf } from "../live/file-shelf.ts";
 import { JournalFile } from "../live/journal-file.ts";
 import { Mint } from "../live/mint.ts";
 import { SqliteStore } from "../live/sqlite-store.ts";
@@ -86,27 +88,52 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   utility.start(config.kernel, { store, seed: randomUUID() });
   waitForModels(utility, change);
   const notices: Notices = { lines: [] };
-  const gateway = new Gateway(deskOf({ utility, notices, shown, countTokens }), {
-    ...config.server,
-    tls,
-    keys,
-    version: VERSION,
-    log,
-  });
+  const desk = deskOf({ utility, notices, shown, countTokens });
+  const storage = await openStorage(desk, config, options);
+  const gateway = new Gateway(desk, { ...config.server, tls, keys, version: VERSION, log }, storage);
   const port = await listen(gateway, config.server, async () => {
     await utility.close();
     discard(options.journal);
   });
   const prober = new Prober({ engines: fleet.engines, observe });
   prober.configure(config);
-  const parts = { source, config, keys, log, dataDir, env, utility, fleet, gateway, prober, discovery, shown, tls };
+  const parts = {
+    source,
+    config,
+    keys,
+    log,
+    dataDir,
+    env,
+    utility,
+    fleet,
+    gateway,
+    storage,
+    prober,
+    discovery,
+    shown,
+    tls,
+  };
   const service: Service = new Service(parts);
   discovery.follow(source.discovered, looks);
+  // Batches that an earlier process left go on once models are asked for; a disk that fails them is the operator's to mend.
+  storage.start().catch((error: unknown) => log(`batches stand still: ${String(error)}`));
   const ready = fleet.load(change);
   // Whoever holds the promise is told; a rejection nobody waits for must not end the process.
   ready.catch(() => {});
+  const url = `${tls === null ? "http" : "https"}://${hostForUrl(config.server.host)}:${port}`;
+  return running({ url, ready, service, fleet, notices });
+}
+
+function running(of: {
+  readonly url: string;
+  readonly ready: Promise<void>;
+  readonly service: Service;
+  readonly fleet: EngineFleet;
+  readonly notices: Notices;
+}): Running {
+  const { url, ready, service, fleet, notices } = of;
   return {
-    url: `${tls === null ? "http" : "https"}://${hostForUrl(config.server.host)}:${port}`,
+    url,
     ready,
     get config() {
       return service.config;
@@ -176,6 +203,20 @@ async function openStore(dataDir: string, utility: Utility): Promise<SqliteStore
       { cause: error },
     );
   }
+}
+
+const DAY_SECONDS = 24 * 60 * 60;
+
+async function openStorage(desk: Desk, config: AppConfig, { dataDir, log }: ServeOptions): Promise<Storage> {
+  const { maxFilesBytes, maxFileBytes, batchConcurrency, maxBatchRequests, batchResultDays } = config.storage;
+  return new Storage(desk, await FileShelf.open(join(dataDir, "shelf"), maxFilesBytes), {
+    maxFileBytes,
+    concurrency: batchConcurrency,
+    maxRequests: maxBatchRequests,
+    keepSeconds: batchResultDays * DAY_SECONDS,
+    clientIdleMs: config.server.clientIdleMs,
+    log,
+  });
 }
 
 function deskOf(parts: { utility: Utility; notices: Notices; shown: Showing; countTokens: CountTokens }): Desk {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Gateway } from "../gateway/server.ts";
+import type { Storage } from "../gateway/storage.ts";
 import type { Utility } from "../live/utility.ts";
 import { refuseBind } from "./config/bind.ts";
 import type { AppConfig } from "./config/types.ts";
@@ -33,6 +34,7 @@ export interface ServiceParts {
   readonly utility: Utility;
   readonly fleet: EngineFleet;
   readonly gateway: Gateway;
+  readonly storage: Storage;
   readonly prober: Prober;
   readonly discovery: Discovery;
   readonly shown: Showing;
@@ -85,13 +87,14 @@ export class Service {
 
   /** Ends open requests within the configured time, commits, closes. Resolves to the number of receipts that were lost. */
   async stop(): Promise<number> {
-    const { prober, gateway, utility, fleet, discovery, shown } = this.#parts;
+    const { prober, gateway, storage, utility, fleet, discovery, shown } = this.#parts;
     const { shutdownMs } = this.#config.server;
     const endMs = performance.now() + shutdownMs;
     discovery.stop();
     if (this.#refreshTimer !== null) clearTimeout(this.#refreshTimer);
     prober.stop();
     gateway.stopListening();
+    await storage.stop();
     await utility.drain(shutdownMs);
     const lost = await utility.close();
     // A slow reader's answer may be complete here and not yet there.

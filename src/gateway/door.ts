@@ -9,6 +9,7 @@ import type { KeyHolder } from "./access.ts";
 import { answering, closeUnread, sendError, sendJson, sendKept } from "./answers.ts";
 import { readBody } from "./body.ts";
 import { HttpExchange } from "./exchange.ts";
+import { jobOf } from "./job.ts";
 import { Idempotency, type KeptAnswer, type KeyUse, type Recording } from "./idempotency.ts";
 
 /** How the door takes requests. */
@@ -159,21 +160,11 @@ export class Door {
   ): Job {
     const { holder } = of;
     const asked = req.headers["x-baseload-class"];
-    return {
-      requestId: of.requestId,
-      principal: { tenant: holder.tenant, project: null, user: request.user, key: holder.key },
+    return jobOf(request, {
+      ...of,
+      principal: { tenant: holder.tenant, key: holder.key },
       class: typeof asked === "string" ? asked : this.#options.defaultClass,
-      model: request.model,
-      endpoint: of.endpoint,
-      stream: request.stream,
-      wantsUsage: request.wantsUsage,
-      bodyBytes: of.bodyBytes,
-      promptTextLength: request.promptTextLength,
-      maxOutputTokens: request.maxOutputTokens,
-      attributes: {},
-      prefixHashes: [],
-      blockTokens: null,
-    };
+    });
   }
 }
 

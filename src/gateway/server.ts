@@ -5,14 +5,16 @@ import type { Duplex } from "node:stream";
 import { isUuid } from "../base/ids.ts";
 import type { Endpoint } from "../base/job.ts";
 import type { Desk } from "../ports/desk.ts";
+import { ANTHROPIC_ERRORS } from "../wire/client-errors.ts";
 import { identify, type KeyHolder, type KeyRing } from "./access.ts";
 import { clientAddress, clientOf, isTrusted, networksOf, plainAddress, type TrustedNetworks } from "./addresses.ts";
 import { answering, sendError, sendJson, sendText } from "./answers.ts";
-import { ANTHROPIC_ERRORS, type ClientErrors, OPENAI_ERRORS } from "../wire/client-errors.ts";
 import { Headcount, TurnedAway } from "./connections.ts";
 import { Door, type DoorOptions } from "./door.ts";
+import { asksAnthropicModels, endpointOf, errorsFor, MODELS, pathOf } from "./endpoints.ts";
 import { MAX_URL_BYTES, type ParserError, refuse, refuseBytes } from "./refuse.ts";
 import { type Operation, operationOf, Operator } from "./operator.ts";
+import { type Storage, type StorageRoute, storageRouteOf } from "./storage.ts";
 
 /** How the gateway serves. */
 export interface GatewayOptions extends DoorOptions {
@@ -33,29 +35,6 @@ export interface GatewayOptions extends DoorOptions {
   readonly log: (line: string) => void;
 }
 
-const COMPLETIONS: Readonly<Record<string, Endpoint>> = {
-  "/v1/chat/completions": "chat",
-  "/v1/completions": "completions",
-  "/v1/responses": "responses",
-  "/v1/embeddings": "embeddings",
-  "/v1/messages": "messages",
-  "/v1/messages/count_tokens": "count_tokens",
-};
-
-/** How whoever sends this request is told of errors, by what it calls and how. */
-function errorsFor(req: IncomingMessage): ClientErrors {
-  const path = pathOf(req.url ?? "/");
-  const isAnthropic = path === "/v1/messages" || path.startsWith("/v1/messages/") || asksAnthropicModels(req, path);
-  return isAnthropic ? ANTHROPIC_ERRORS : OPENAI_ERRORS;
-}
-
-/** Both APIs list models at one path; Anthropic's clients always name a version. */
-function asksAnthropicModels(req: IncomingMessage, path: string): boolean {
-  return req.headers["anthropic-version"] !== undefined && (path === MODELS || path.startsWith(`${MODELS}/`));
-}
-
-const MODELS = "/v1/models";
-
 const RECEIPTS = "/api/receipts/";
 const TIMEOUT_CHECK_MS = 1000;
 const KEEP_ALIVE_MS = 75_000;
@@ -68,6 +47,7 @@ export class Gateway {
   #options: GatewayOptions;
   readonly #door: Door;
   readonly #operator: Operator;
+  readonly #storage: Storage | null;
   readonly #server: Server;
   readonly #startedSeconds: number;
   /** Answers whose last bytes have not gone out, be they made already or not. */
@@ -82,9 +62,11 @@ export class Gateway {
   readonly #turnedAway: TurnedAway;
   #completing = 0;
 
-  constructor(desk: Desk, options: GatewayOptions) {
+  /** `storage` keeps files and batches; without it there are none. */
+  constructor(desk: Desk, options: GatewayOptions, storage: Storage | null = null) {
     this.#desk = desk;
     this.#options = options;
+    this.#storage = storage;
     this.#door = new Door(desk, options);
     const { maxConnections: max, maxConnectionsPerClient: maxPerClient } = options;
     this.#trusted = networksOf(options.trustedProxies);
@@ -208,15 +190,25 @@ export class Gateway {
     if (url.length > MAX_URL_BYTES) return this.#refuse(req, res, { code: "url_too_long" });
     if (req.rawHeaders.length > 2 * MAX_HEADERS) return this.#refuse(req, res, { code: "headers_too_large" });
     const path = pathOf(url);
-    const endpoint = COMPLETIONS[path];
+    const endpoint = endpointOf(path);
     if (endpoint !== undefined) {
       if (req.method !== "POST")
         return this.#refuse(req, res, { code: "method_not_allowed", headers: ["allow", "POST"] });
       return this.#complete(req, res, endpoint);
     }
+    const stored = this.#storage === null ? null : storageRouteOf(path);
+    if (stored !== null) return this.#store(req, res, stored);
     const operation = operationOf(path);
     if (operation === null) this.#routeRead(req, res, path);
     else this.#operate(req, res, operation);
+  }
+
+  #store(req: IncomingMessage, res: ServerResponse, route: StorageRoute): void {
+    if (!route.methods.includes(req.method ?? "")) {
+      return this.#refuse(req, res, { code: "method_not_allowed", headers: ["allow", route.methods.join(", ")] });
+    }
+    const holder = this.#identify(req, res);
+    if (holder !== null) this.#storage?.take({ req, res, holder }, route);
   }
 
   #operate(req: IncomingMessage, res: ServerResponse, operation: Operation): void {
@@ -352,13 +344,6 @@ function serverOf(tls: GatewayOptions["tls"], options: ServerOptions): Server {
     ALPNProtocols: ["http/1.1"],
     handshakeTimeout: options.requestTimeout,
   });
-}
-
-/** The path of a request target, in origin form or in the absolute form that proxies use (RFC 9112, 3.2.2). */
-function pathOf(target: string): string {
-  if (!target.startsWith("/") && URL.canParse(target)) return new URL(target).pathname;
-  const query = target.indexOf("?");
-  return query === -1 ? target : target.slice(0, query);
 }
 
 function decode(name: string): string {

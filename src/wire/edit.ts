@@ -104,6 +104,12 @@ export function editMembers(bytes: Buffer, edits: readonly MemberEdit[]): Buffer
   return Buffer.concat(parts);
 }
 
+/** The bytes of a top-level member's value, or null when it is absent. `bytes` must have been parsed as a JSON object before. */
+export function memberText(bytes: Buffer, name: string): Buffer | null {
+  const span = memberSpans(bytes, [name]).spans.get(name);
+  return span === undefined ? null : bytes.subarray(span.start, span.end);
+}
+
 /** Asks for usage in a stream: sets `stream_options.include_usage` and leaves its other members. */
 export const FORCE_USAGE: MemberEdit = {
   name: "stream_options",

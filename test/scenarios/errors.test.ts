@@ -25,6 +25,7 @@ const server = await Baseload.start({
   config: `
 version: 1
 server: { maxBodyBytes: 50000, maxAnswerBytes: 100000, uploadTimeoutMs: 1000, maxQueued: 1, queueTimeoutMs: 1500 }
+storage: { maxFileBytes: 1000, maxFilesBytes: 800 }
 backends:
   dead: { url: "http://127.0.0.1:1/v1", models: [dead] }
   plain: { url: "${url}", models: [ok, hold-after-first, dies-before-content, lies-html, flood-1, error-401, error-first-in-stream] }
@@ -135,6 +136,15 @@ async function stopping(): Promise<Seen> {
   return { status, ...assertError(JSON.parse(text)) };
 }
 
+/** A file of so many bytes is stored. */
+async function uploaded(bytes: number): Promise<Seen> {
+  const form = new FormData();
+  form.set("purpose", "batch");
+  form.set("file", new File(["x".repeat(bytes)], "x.jsonl"));
+  const response = await fetch(`${server.origin}/v1/files`, { method: "POST", body: form });
+  return { status: response.status, ...assertError(await response.json()) };
+}
+
 /** A server with this `server` section alone. */
 const limited = (section: string): Promise<Baseload> =>
   Baseload.start({ config: `{ version: 1, server: ${section}, backends: { mock: { url: "${url}", models: "*" } } }` });
@@ -185,6 +195,10 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   context_length_exceeded: () => asked("small", { messages: [{ role: "user", content: "x".repeat(5000) }] }),
   unknown_class: () => asked("ok", {}, { "x-baseload-class": "no-such-class" }),
   backend_not_found: () => fetched("/api/backends/no-such/cordon", { method: "POST" }),
+  file_not_found: () => fetched("/v1/files/file-none"),
+  file_too_large: () => uploaded(2000),
+  file_storage_full: () => uploaded(900),
+  batch_not_found: () => fetched("/v1/batches/batch_none"),
   receipt_not_found: () => fetched("/api/receipts/018f0000-0000-7000-8000-000000000000"),
   idempotency_conflict: async () => {
     await asked("ok", {}, { "idempotency-key": "conflict" }).catch(() => {});

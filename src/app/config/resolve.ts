@@ -49,6 +49,13 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
       },
       cooldown: { firstMs: server.cooldownFirstMs, maxMs: server.cooldownMaxMs },
     },
+    storage: {
+      maxFileBytes: storage.maxFileBytes,
+      maxFilesBytes: storage.maxFilesBytes,
+      batchConcurrency: storage.batchConcurrency,
+      maxBatchRequests: storage.maxBatchRequests,
+      batchResultDays: storage.batchResultDays,
+    },
     server: {
       host: server.host,
       port: server.port,

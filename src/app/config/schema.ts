@@ -310,9 +310,18 @@ export const configSchema = z
     storage: z
       .strictObject({
         maxUnsettled: count(1, 10_000, "Receipts that may wait for the disk before new requests are refused."),
+        maxFileBytes: count(1, 104_857_600, "Bytes of one file that a client stores."),
+        maxFilesBytes: count(
+          0,
+          10_737_418_240,
+          "Bytes of all files, batches and their results together; 0 stores none.",
+        ),
+        batchConcurrency: count(1, 8, "Requests of all batches on their way at once."),
+        maxBatchRequests: count(1, 50_000, "Requests in one batch."),
+        batchResultDays: count(1, 30, "Days for which the results of a batch are kept."),
       })
       .prefault({})
-      .describe("The store of receipts."),
+      .describe("The store of receipts, and of what clients store: files and batches."),
     telemetry: z
       .strictObject({
         probeIntervalMs: milliseconds(30_000, "Between two questions to a backend which models it has."),

@@ -116,10 +116,20 @@ export interface ServerConfig {
   readonly defaultClass: string;
 }
 
+/** What clients may store. */
+export interface StorageConfig {
+  readonly maxFileBytes: number;
+  readonly maxFilesBytes: number;
+  readonly batchConcurrency: number;
+  readonly maxBatchRequests: number;
+  readonly batchResultDays: number;
+}
+
 /** baseload.yaml with every default filled in, split by who reads it. */
 export interface AppConfig {
   readonly kernel: KernelConfig;
   readonly server: ServerConfig;
+  readonly storage: StorageConfig;
   readonly engines: readonly EngineConfig[];
   /** What stands for backends and engines that are found while it runs; they are in neither list until then. */
   readonly discovered: readonly DiscoveredConfig[];
