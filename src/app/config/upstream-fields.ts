@@ -50,6 +50,7 @@ const OWN_HEADERS = new Set([
   "te",
   "expect",
   "keep-alive",
+  "anthropic-version",
 ]);
 
 /** Fixed headers for a backend. */
