@@ -222,15 +222,16 @@ async function openStorage(desk: Desk, config: AppConfig, { dataDir, log }: Serv
 function deskOf(parts: { utility: Utility; notices: Notices; shown: Showing; countTokens: CountTokens }): Desk {
   const { utility, notices, shown, countTokens } = parts;
   const mint = new Mint();
+  const backends = () => utility.kernel.backends(systemClock.nowUs());
   return {
     arrive: (exchange) => utility.arrive(exchange),
     models: () => utility.kernel.models(),
-    backends: () => utility.kernel.backends(),
+    backends,
     serves: (model, endpoint) => utility.kernel.serves(model, endpoint),
     countTokens,
     cordon: (backendId, cordoned) => utility.cordon(backendId, cordoned),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),
-    metrics: () => shown.metrics({ backends: utility.kernel.backends(), ...utility.kernel.counts() }),
+    metrics: () => shown.metrics({ backends: backends(), ...utility.kernel.counts() }),
     refused: shown.refused,
     mint: (wallMs) => mint.requestId(wallMs),
     get storeTrouble() {

@@ -159,7 +159,7 @@ export class EngineFleet {
     const engine =
       config.kind === "anthropic"
         ? new AnthropicEngine({ ...config, ...more })
-        : new OpenAiEngine({ ...config, ...more });
+        : new OpenAiEngine({ ...config, ...more, kind: config.engineKind ?? "openai" });
     return { config, key, engine, llama: null };
   }
 

@@ -1,11 +1,11 @@
 import type { BackendId } from "../base/ids.ts";
 import type { Engine, EngineReport } from "../ports/engine.ts";
-import type { AppConfig } from "./config/types.ts";
+import type { AnthropicEngineConfig, AppConfig, OpenAiEngineConfig } from "./config/types.ts";
 
 // A backend that was down is asked this often, so that it is found soon after it comes back.
 const DOWN_INTERVAL_MS = 2000;
 
-/** Asks the backends whose models are discovered how they are, in turn, and feeds what it sees. Owns its timers. */
+/** Asks the backends whose models are discovered or whose engine has words of its own, in turn, and feeds what it sees. Owns its timers. */
 export class Prober {
   readonly #engines: ReadonlyMap<BackendId, Engine>;
   readonly #observe: (backendId: BackendId, report: EngineReport) => void;
@@ -25,9 +25,7 @@ export class Prober {
   configure(config: Pick<AppConfig, "engines" | "telemetry">): void {
     this.#intervalMs = config.telemetry.probeIntervalMs;
     const wanted = new Set(
-      config.engines.flatMap((engine) =>
-        engine.kind !== "embedded" && engine.discoverModels ? [engine.backendId] : [],
-      ),
+      config.engines.flatMap((engine) => (engine.kind !== "embedded" && isAsked(engine) ? [engine.backendId] : [])),
     );
     for (const [id, { engine }] of this.#asked) {
       if (!wanted.has(id) || this.#engines.get(id) !== engine) this.#forget(id);
@@ -57,4 +55,8 @@ export class Prober {
     const waitMs = report.state === "up" ? this.#intervalMs : Math.min(DOWN_INTERVAL_MS, this.#intervalMs);
     asked.timer = setTimeout(() => void this.#probe(id, engine), waitMs);
   }
+}
+
+function isAsked(engine: OpenAiEngineConfig | AnthropicEngineConfig): boolean {
+  return engine.discoverModels || (engine.kind === "openai" && (engine.engineKind ?? "openai") !== "openai");
 }

@@ -1,5 +1,6 @@
 import type { SendOrder } from "../ports/engine.ts";
 import { anthropicBackend } from "../wire/anthropic/shape.ts";
+import { editMembers } from "../wire/edit.ts";
 import type { BackendShape } from "../wire/form/shape.ts";
 import { isConversation, SHAPES } from "../wire/shapes.ts";
 import { convert, type OnLoss } from "./convert.ts";
@@ -37,7 +38,14 @@ class AnthropicDialect implements Dialect {
 
   request(order: SendOrder): UpstreamRequest | Inexpressible {
     const { endpoint } = order;
-    if (endpoint === "messages" || endpoint === "count_tokens") return nativeMessages(order, this.#auth);
+    if (endpoint === "messages" || endpoint === "count_tokens") {
+      const { model } = order.edits;
+      const edit = { name: "model", json: () => JSON.stringify(model) };
+      return nativeMessages(order, {
+        auth: this.#auth,
+        body: model === null ? order.body : editMembers(order.body, [edit]),
+      });
+    }
     if (!isConversation(endpoint)) return { kind: "inexpressible", code: "endpoint_not_served", detail: endpoint };
     const converted = convert(order, { client: SHAPES[endpoint], backend: this.#shape, onLoss: this.#onLoss });
     if ("kind" in converted) return converted;

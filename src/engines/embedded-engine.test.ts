@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { unknownModel, unknownObservation } from "../base/engine-observation.ts";
 import { present } from "../base/assert.ts";
 import type { EngineReport } from "../ports/engine.ts";
 import { engineConformance } from "../../test/engine-conformance/suite.ts";
@@ -90,7 +91,19 @@ engineConformance({
   unreachable: () => newEngine().engine,
   unconnectable: { skip: "a socket on this machine stands at once or not at all" },
   limited: { skip: "its adapter is the one that is tested over the mock, and a start of the child takes a second" },
-  report: { state: "up", models: null, contextTokens: CONTEXT_TOKENS },
+  report: {
+    state: "up",
+    models: null,
+    contextTokens: CONTEXT_TOKENS,
+    observation: {
+      ...unknownObservation("llamacpp"),
+      maxConcurrent: 2,
+      contextTokens: CONTEXT_TOKENS,
+      models: [
+        { ...unknownModel(TINY_MODEL_NAME), architecture: "llama", contextTokens: CONTEXT_TOKENS, state: "loaded" },
+      ],
+    },
+  },
 });
 
 test("a whole answer is watched too, and a child that is killed ends its streams, says so, and comes back", async () => {

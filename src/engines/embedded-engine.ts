@@ -1,3 +1,4 @@
+import { type EngineObservation, unknownModel, unknownObservation } from "../base/engine-observation.ts";
 import type { Engine, EngineCall, EngineReport, EngineSink, SendOrder } from "../ports/engine.ts";
 import type { OnLoss } from "./convert.ts";
 import { EmbeddedEngine, type EmbeddedEngineOptions, type EngineState } from "./embedded/supervisor.ts";
@@ -25,6 +26,8 @@ export class LlamaEngine implements Engine {
   readonly #onReport: LlamaOptions["onReport"];
   #failedStarts = 0;
   #closing = false;
+  /** What it says while it is up: its child loads the same model again after a crash. */
+  #observation: EngineObservation | null = null;
   #report: EngineReport = { state: "starting", models: null, contextTokens: null };
 
   constructor({ maxAnswerBytes, onLoss, onReport, ...options }: LlamaOptions) {
@@ -45,6 +48,7 @@ export class LlamaEngine implements Engine {
   /** Loads the model; rejects in words for a person when it cannot be loaded. */
   async start(): Promise<EngineInfo> {
     const info = await this.#child.start();
+    this.#observation = observationOf(info);
     this.#say({ ...this.#report, contextTokens: info.contextTokens }, "ready");
     return info;
   }
@@ -84,8 +88,14 @@ export class LlamaEngine implements Engine {
     this.#say({ ...this.#report, state: seen }, reason);
   }
 
-  #say(report: EngineReport, reason: string): void {
-    this.#report = report;
-    this.#onReport(report, reason);
+  #say({ state, models, contextTokens }: EngineReport, reason: string): void {
+    const observation = state === "up" ? this.#observation : null;
+    this.#report = { state, models, contextTokens, ...(observation === null ? {} : { observation }) };
+    this.#onReport(this.#report, reason);
   }
+}
+
+function observationOf({ modelName, architecture, contextTokens, sequences }: EngineInfo): EngineObservation {
+  const model = { ...unknownModel(modelName), architecture, contextTokens, state: "loaded" } as const;
+  return { ...unknownObservation("llamacpp"), maxConcurrent: sequences, contextTokens, models: [model] };
 }

@@ -2,6 +2,7 @@ import { Pool } from "undici";
 import type { Dispatcher } from "undici";
 import type { Engine, EngineCall, EngineReport, EngineSink, Made, SendOrder } from "../ports/engine.ts";
 import type { Dialect, Inexpressible } from "./dialect.ts";
+import { jsonOf } from "../wire/reading.ts";
 import { HttpAttempt } from "./http-attempt.ts";
 
 /** Where an upstream is and how it is addressed, whatever its dialect. */
@@ -17,21 +18,31 @@ export interface UpstreamOptions {
   readonly discoverModels: boolean;
 }
 
-const PROBE_TIMEOUT_MS = 5000;
+/** What a question was answered, with any status. */
+export interface ProbeAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** For all questions of one probe together. */
+export const PROBE_TIMEOUT_MS = 5000;
+// More than this is no answer to a probe; it is not read to its end.
+const PROBE_MOST_BYTES = 4 * 1024 * 1024;
 
 /** An upstream by HTTP in one dialect. Owns its pool of connections. */
 export class HttpEngine implements Engine {
   readonly #options: UpstreamOptions;
   readonly #dialect: Dialect;
   readonly #pool: Pool;
-  readonly #basePath: string;
+  /** Path of the base URL, without a trailing slash. */
+  protected readonly basePath: string;
   readonly #headers: readonly string[];
 
   constructor(dialect: Dialect, options: UpstreamOptions) {
     const url = new URL(options.url);
     this.#options = options;
     this.#dialect = dialect;
-    this.#basePath = url.pathname.replace(/\/$/, "");
+    this.basePath = url.pathname.replace(/\/$/, "");
     this.#pool = new Pool(url.origin, {
       // The watch is the only clock: undici's own limits would be a second opinion.
       connectTimeout: 0,
@@ -54,7 +65,7 @@ export class HttpEngine implements Engine {
     const { maxAnswerBytes } = this.#options;
     const attempt = new HttpAttempt(order, sink, { reading, framing, maxAnswerBytes });
     const options: Dispatcher.DispatchOptions = {
-      path: this.#basePath + request.path,
+      path: this.basePath + request.path,
       method: "POST",
       headers: [...this.#headers, ...request.headers, "x-request-id", order.clientRequestId],
       body: request.body,
@@ -64,20 +75,31 @@ export class HttpEngine implements Engine {
   }
 
   async probe(): Promise<EngineReport> {
+    const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
+    const answer = await this.get(this.basePath + this.#dialect.probePath, signal);
+    const body = answer?.status === 200 ? jsonOf(answer.body) : undefined;
+    if (body === undefined) return { state: "down", models: null, contextTokens: null };
+    const models = this.#options.discoverModels ? this.#dialect.modelNames(body) : null;
+    return { state: "up", models, contextTokens: null };
+  }
+
+  /** Asks at a path of the server; null when no answer came in time or it was too large. Never rejects. */
+  protected async get(path: string, signal: AbortSignal): Promise<ProbeAnswer | null> {
     try {
-      const response = await this.#pool.request({
-        path: this.#basePath + this.#dialect.probePath,
-        method: "GET",
-        headers: [...this.#headers, ...this.#dialect.probeHeaders()],
-        signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
-      });
-      const body: unknown = await response.body.json();
-      if (response.statusCode !== 200) return { state: "down", models: null, contextTokens: null };
-      const models = this.#options.discoverModels ? this.#dialect.modelNames(body) : null;
-      return { state: "up", models, contextTokens: null };
+      const headers = [...this.#headers, ...this.#dialect.probeHeaders()];
+      const { statusCode, body } = await this.#pool.request({ path, method: "GET", headers, signal });
+      const parts: Buffer[] = [];
+      let bytes = 0;
+      for await (const part of body as AsyncIterable<Buffer>) {
+        bytes += part.length;
+        // Leaving the loop ends the body's connection.
+        if (bytes > PROBE_MOST_BYTES) return null;
+        parts.push(part);
+      }
+      return { status: statusCode, body: Buffer.concat(parts).toString("utf8") };
     } catch {
-      // A probe has one question, whether the server answers; why it does not is seen by the requests.
-      return { state: "down", models: null, contextTokens: null };
+      // A probe asks whether the server answers; why it does not is seen by the requests.
+      return null;
     }
   }
 

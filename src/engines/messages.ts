@@ -1,6 +1,5 @@
 import type { SendOrder } from "../ports/engine.ts";
 import { CountReading } from "../wire/anthropic/count.ts";
-import { editMembers } from "../wire/edit.ts";
 import { PassedReading } from "../wire/form/readings.ts";
 import { SHAPES } from "../wire/shapes.ts";
 import type { UpstreamRequest } from "./dialect.ts";
@@ -18,10 +17,11 @@ export const VERSION_HEADER: readonly string[] = ["anthropic-version", ANTHROPIC
 /** Where Anthropic's Messages API stands below a base URL. */
 export const MESSAGES_PATH = "/messages";
 
-/** A request of Anthropic's API for a server that has it itself: the bytes pass, but for the model's name. */
-export function nativeMessages(order: SendOrder, auth: readonly string[]): UpstreamRequest {
-  const { endpoint, headers, body } = order;
-  const { model } = order.edits;
+/** A request of Anthropic's API for a server that has it itself, of the client's bytes as they were edited. */
+export function nativeMessages(
+  { endpoint, headers }: SendOrder,
+  { auth, body }: { readonly auth: readonly string[]; readonly body: Buffer },
+): UpstreamRequest {
   const isCount = endpoint === "count_tokens";
   const beta = headers["anthropic-beta"];
   return {
@@ -32,7 +32,7 @@ export function nativeMessages(order: SendOrder, auth: readonly string[]): Upstr
       headers["anthropic-version"] ?? ANTHROPIC_VERSION,
       ...(beta === undefined ? [] : ["anthropic-beta", beta]),
     ],
-    body: model === null ? body : editMembers(body, [{ name: "model", json: () => JSON.stringify(model) }]),
+    body,
     reading: isCount ? new CountReading() : new PassedReading(SHAPES.messages),
     framing: SSE_FRAMING,
     dropped: [],

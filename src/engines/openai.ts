@@ -1,5 +1,6 @@
+import type { EngineKind } from "../base/engine-observation.ts";
 import type { Endpoint } from "../base/job.ts";
-import type { SendOrder } from "../ports/engine.ts";
+import type { EngineReport, SendOrder } from "../ports/engine.ts";
 import { editMembers, FORCE_USAGE, type MemberEdit } from "../wire/edit.ts";
 import { EmbeddingsReading } from "../wire/embeddings-reading.ts";
 import { PassedReading } from "../wire/form/readings.ts";
@@ -9,6 +10,7 @@ import type { AnswerReading } from "../wire/reading.ts";
 import { type Conversation, isConversation, SHAPES, targetOf } from "../wire/shapes.ts";
 import { convert, type OnLoss } from "./convert.ts";
 import type { Dialect, Inexpressible, UpstreamRequest } from "./dialect.ts";
+import { EngineProbe } from "./engine-probe.ts";
 import { SSE_FRAMING } from "./framing.ts";
 import { HttpEngine, type UpstreamOptions } from "./http-engine.ts";
 import { MESSAGES_PATH, nativeMessages, VERSION_HEADER } from "./messages.ts";
@@ -20,6 +22,8 @@ export interface OpenAiOptions extends UpstreamOptions {
   /** The endpoints that the server has itself; conversations of other shapes are converted. */
   readonly speaks: readonly Endpoint[];
   readonly onLoss: OnLoss;
+  /** Whose own endpoints a probe reads besides; `auto` finds out. Absent is `openai`: none. */
+  readonly kind?: EngineKind | "auto";
 }
 
 const PATHS: Readonly<Record<Exclude<Endpoint, "count_tokens">, string>> = {
@@ -55,9 +59,11 @@ class OpenAiDialect implements Dialect {
     if (!speaks.includes(order.endpoint) && isConversation(order.endpoint) && target !== null) {
       return this.#converted(order, target);
     }
-    if (order.endpoint === "messages" || order.endpoint === "count_tokens") return nativeMessages(order, this.#auth);
+    if (order.endpoint === "messages" || order.endpoint === "count_tokens") {
+      return nativeMessages(order, { auth: this.#headersOf(order), body: bodyOf(order) });
+    }
     const passed = Object.entries(order.headers).filter(([name]) => name.startsWith("openai-"));
-    const headers = passed.length === 0 ? this.#auth : [...this.#auth, ...passed.flat()];
+    const headers = [...this.#headersOf(order), ...passed.flat()];
     const path = PATHS[order.endpoint];
     return { path, headers, body: bodyOf(order), reading: readingOf(order), framing: SSE_FRAMING, dropped: [] };
   }
@@ -67,9 +73,22 @@ class OpenAiDialect implements Dialect {
     const converted = convert(order, { client, backend: SHAPES[target], onLoss: this.#options.onLoss });
     if ("kind" in converted) return converted;
     const { reading, dropped } = converted;
-    const body = Buffer.from(JSON.stringify(this.#named(converted.body)));
-    const headers = target === "messages" ? [...this.#auth, ...VERSION_HEADER] : this.#auth;
-    return { path: PATHS[target], headers, body, reading, framing: SSE_FRAMING, dropped };
+    const printed = Buffer.from(JSON.stringify(this.#named(converted.body)));
+    const body = editMembers(printed, addressMembers(order));
+    const version = target === "messages" ? VERSION_HEADER : [];
+    return {
+      path: PATHS[target],
+      headers: [...this.#headersOf(order), ...version],
+      body,
+      reading,
+      framing: SSE_FRAMING,
+      dropped,
+    };
+  }
+
+  #headersOf({ edits }: SendOrder): readonly string[] {
+    const headers = Object.entries(edits.address?.headers ?? {});
+    return headers.length === 0 ? this.#auth : [...this.#auth, ...headers.flat()];
   }
 
   /** OpenAI's own servers want the limit on output by its newer name; most engines know the older one alone. */
@@ -91,8 +110,19 @@ export function modelIds(body: unknown): readonly string[] {
 
 /** Any OpenAI-compatible server by URL. */
 export class OpenAiEngine extends HttpEngine {
+  /** Null for a plain server, which is asked for its models alone. */
+  readonly #ownWords: EngineProbe | null;
+
   constructor(options: OpenAiOptions) {
     super(new OpenAiDialect(options), options);
+    const { kind = "openai", discoverModels } = options;
+    const ask = (path: string, signal: AbortSignal) => this.get(path, signal);
+    const { basePath } = this;
+    this.#ownWords = kind === "openai" ? null : new EngineProbe(kind, { ask, basePath, discoverModels });
+  }
+
+  override probe(): Promise<EngineReport> {
+    return this.#ownWords === null ? super.probe() : this.#ownWords.report();
   }
 }
 
@@ -109,5 +139,11 @@ function bodyOf(order: SendOrder): Buffer {
   const { model } = order.edits;
   if (model !== null) edits.push({ name: "model", json: () => JSON.stringify(model) });
   if (order.edits.forceUsage && order.endpoint !== "responses") edits.push(FORCE_USAGE);
+  edits.push(...addressMembers(order));
   return edits.length === 0 ? order.body : editMembers(order.body, edits);
+}
+
+/** What tells the engine of an adapter or a rank, in whatever shape the rest of the body is. */
+function addressMembers({ edits }: SendOrder): readonly MemberEdit[] {
+  return Object.entries(edits.address?.members ?? {}).map(([name, json]) => ({ name, json: () => json }));
 }

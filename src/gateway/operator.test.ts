@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { unknownObservation } from "../base/engine-observation.ts";
 import { FakeDesk } from "../../test/fakes/desk.ts";
 import { GATEWAY_OPTIONS } from "../../test/fakes/gateway.ts";
 import { hashKey } from "./access.ts";
@@ -30,7 +31,7 @@ async function begin(keys: GatewayOptions["keys"] = new Map()) {
 
 interface Body {
   readonly error?: { readonly code: string };
-  readonly backends?: readonly object[];
+  readonly backends?: readonly { readonly engine: Readonly<Record<string, unknown>> | null }[];
   readonly cordoned?: boolean;
   readonly inFlight?: number;
 }
@@ -50,12 +51,23 @@ test("backends are listed with their state apart from cooling and cordon", async
   desk.states = ["cooling", "down"];
   desk.cordons.add("b1");
   const { status, body } = await call("GET", "/api/backends");
-  const place = { site: "here", layer: "device", inFlight: 0, capacity: null };
+  const place = { site: "here", layer: "device", inFlight: 0, capacity: null, engine: null };
   assert.equal(status, 200);
   assert.deepEqual(body.backends, [
     { backendId: "b0", state: "up", cooling: true, cordoned: false, ...place },
     { backendId: "b1", state: "down", cooling: false, cordoned: true, ...place },
   ]);
+});
+
+test("what an engine says of itself is shown in people's units, with its age", async () => {
+  const { desk, call } = await begin();
+  const observation = { ...unknownObservation("vllm"), running: 3, kvUsageMillionths: 250_000, version: "0.10.2" };
+  desk.engine = { observation, ageUs: 1_500_000, stale: true };
+  const { body } = await call("GET", "/api/backends");
+  const engine = body.backends?.[0]?.engine ?? {};
+  const shown = ["kind", "version", "ageMs", "stale", "running", "waiting", "kvUsage"].map((name) => engine[name]);
+  assert.deepEqual(shown, ["vllm", "0.10.2", 1500, true, 3, null, 0.25]);
+  assert.ok(!("kvUsageMillionths" in engine));
 });
 
 test("a backend is cordoned and given back; one that is not there is 404, another method 405", async () => {

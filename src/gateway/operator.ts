@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { BackendView } from "../kernel/view.ts";
+import type { BackendView, EngineView } from "../kernel/view.ts";
 import type { Desk } from "../ports/desk.ts";
 import { sendError, sendJson } from "./answers.ts";
 
@@ -83,7 +83,22 @@ export class Operator {
 function shown(backend: BackendView): object {
   const { backendId, site, layer, state, cordoned, inFlight, capacity } = backend;
   const cooling = state === "cooling";
-  return { backendId, site, layer, state: cooling ? "up" : state, cooling, cordoned, inFlight, capacity };
+  const engine = backend.engine === null ? null : shownEngine(backend.engine);
+  return { backendId, site, layer, state: cooling ? "up" : state, cooling, cordoned, inFlight, capacity, engine };
+}
+
+/** An engine's word in the units that people read. */
+function shownEngine({ observation, ageUs, stale }: EngineView): object {
+  const { kvUsageMillionths, generationMilliTokensPerSecond, kind, version, ...rest } = observation;
+  return {
+    kind,
+    version,
+    ageMs: Math.round(ageUs / 1000),
+    stale,
+    kvUsage: kvUsageMillionths === null ? null : kvUsageMillionths / 1e6,
+    generationTokensPerSecond: generationMilliTokensPerSecond === null ? null : generationMilliTokensPerSecond / 1e3,
+    ...rest,
+  };
 }
 
 /** How long a drain may wait, or null when what is given is no such time. */

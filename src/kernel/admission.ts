@@ -5,12 +5,12 @@ import { joinBusy } from "../cost/busy-meter.ts";
 import { choose } from "../dispatch/choose.ts";
 import { relays } from "../dispatch/retry.ts";
 import { forbids, upstreamModelOf } from "../policy/eligible.ts";
-import type { Command } from "./command.ts";
+import type { Command, Edits } from "./command.ts";
 import type { Watch } from "./config.ts";
 import type { Arrived, Woke } from "./event.ts";
 import { settle } from "./settle.ts";
 import type { BackendState, OpenRequest, State } from "./state.ts";
-import { UNKNOWN_USAGE } from "../base/job.ts";
+import { type Job, UNKNOWN_USAGE } from "../base/job.ts";
 
 /** A request arrived: it is sent, queued or refused at once. */
 export function onArrived(state: State, nowUs: number, io: { readonly event: Arrived; readonly out: Command[] }): void {
@@ -208,9 +208,20 @@ function send(
     attempt: request.attempt,
     backendId: backend.id,
     upstreamModel,
-    edits: { model: upstreamModel === job.model ? null : upstreamModel, forceUsage: job.stream && !job.wantsUsage },
+    edits: editsOf(backend, job, upstreamModel),
     watch: job.stream ? backend.config.watch : wholeAnswerWatch(backend.config.watch),
   });
+}
+
+/** What is changed in the body; the address only where there is one, so that journals hold no empty ones. */
+function editsOf({ config }: BackendState, job: Job, upstreamModel: string): Edits {
+  const addresses = config.addresses ?? {};
+  const address = Object.hasOwn(addresses, job.model) ? addresses[job.model] : undefined;
+  return {
+    model: upstreamModel === job.model ? null : upstreamModel,
+    forceUsage: job.stream && !job.wantsUsage,
+    ...(address === undefined ? {} : { address }),
+  };
 }
 
 /** An answer that is not streamed sends nothing until it is complete, so only its total can be watched. */

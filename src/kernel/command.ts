@@ -2,7 +2,7 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
 import type { Receipt } from "../base/receipt.ts";
 import type { Posting } from "../ledger/codec.ts";
-import type { Watch } from "./config.ts";
+import type { Address, Watch } from "./config.ts";
 
 /** Send the request's body, so edited, to a backend, and watch it by these numbers. */
 export interface Send {
@@ -21,6 +21,8 @@ export interface Edits {
   readonly model: string | null;
   /** Ask the upstream for usage in the stream, and hide it from the client who did not ask. */
   readonly forceUsage: boolean;
+  /** What the engine needs besides the model's name to find an adapter or a rank; absent where it needs nothing. */
+  readonly address?: Address;
 }
 
 /** Stop an attempt upstream: at once, or when it has not ended by itself within this time. */

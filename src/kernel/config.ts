@@ -33,11 +33,24 @@ export interface SiteConfig {
   readonly gridMilligramsPerKwh: number | null;
 }
 
+/**
+ * How an engine is told of a LoRA adapter or a data-parallel rank, where the model's name alone does not say it. Made from the
+ * configuration, in the engine's own words; the kernel passes it on.
+ */
+export interface Address {
+  /** Top-level members of the body by name, each as JSON text. */
+  readonly members: Readonly<Record<string, string>>;
+  /** Headers by name, lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 export interface BackendConfig {
   readonly id: BackendId;
   readonly site: string;
   /** Client's model name → upstream's name. `*` as a key passes any name as it is. Null: the names that the backend reports. */
   readonly models: Readonly<Record<string, string>> | null;
+  /** By the client's model name, for those that need one. */
+  readonly addresses?: Readonly<Record<string, Address>>;
   readonly endpoints: readonly Endpoint[];
   /** Requests it may hold at once, or null for no limit. Spent from a lease. */
   readonly maxConcurrent: number | null;

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../base/errors.ts";
+import type { EngineObservation } from "../base/engine-observation.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
 import type { Job, Usage } from "../base/job.ts";
 import type { KernelConfig } from "./config.ts";
@@ -89,6 +90,8 @@ export interface Observed {
   /** Model names it reports, or null when it was not asked. */
   readonly models: readonly string[] | null;
   readonly contextTokens: number | null;
+  /** What the engine says of itself; absent where it says nothing or did not answer. */
+  readonly observation?: EngineObservation;
 }
 
 /** The operator cordons a backend, so that it gets no more requests and keeps those that it has, or takes that back. */

@@ -4,7 +4,14 @@ import type { BackendConfig } from "./config.ts";
 import type { Configured, Cordoned, Leased, Limited, Observed } from "./event.ts";
 import { drainQueue } from "./admission.ts";
 import { advanceBusy } from "../cost/busy-meter.ts";
-import { capabilityOf, concurrencyResource, mayForget, newBackendState, type State } from "./state.ts";
+import {
+  capabilityOf,
+  concurrencyResource,
+  mayForget,
+  newBackendState,
+  type ObservedState,
+  type State,
+} from "./state.ts";
 
 /** Takes a configuration, the first or a later one; backends that go away end their requests first. */
 export function onConfigured(
@@ -92,15 +99,25 @@ export function onObserved(
     for (const model of event.models ?? []) models[model] = model;
     backend.capability = { ...backend.capability, models };
   }
-  if (event.contextTokens !== null && backend.config.contextTokens === null) {
+  // An engine that speaks for itself and names no context has another one than before, which is unknown.
+  const saysContext = event.contextTokens !== null || event.observation !== undefined;
+  if (saysContext && backend.config.contextTokens === null) {
     backend.capability = { ...backend.capability, contextTokens: event.contextTokens };
   }
+  backend.observed = observedAfter(backend.observed, nowUs, event);
   if (event.state === "up" && !wasUp) {
     backend.coolUntilUs = 0;
     backend.failuresInRow = 0;
   }
   // Even one that is down now may take what waits: it is tried when nothing else fits.
   drainQueue(state, nowUs, io.out);
+}
+
+/** An engine that is up and says nothing of itself is another one than that which did; of one that did not answer the last word is kept. */
+function observedAfter(before: ObservedState | null, nowUs: number, event: Observed): ObservedState | null {
+  const { observation } = event;
+  if (observation !== undefined) return { observation, atUs: nowUs, stale: false };
+  return event.state === "up" || before === null ? null : { ...before, stale: true };
 }
 
 /** A backend is cordoned, which ends nothing that it holds, or may be used again, by the oldest that wait for it first. */

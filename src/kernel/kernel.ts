@@ -77,9 +77,9 @@ export class Kernel {
     return this.#state !== null && viewServes(this.#state, model, endpoint);
   }
 
-  /** The backends and their load. Read-only. */
-  backends(): readonly BackendView[] {
-    return this.#state === null ? [] : viewBackends(this.#state, this.#nowUs);
+  /** The backends and their load at `nowUs`, by default the last event's time. Read-only. */
+  backends(nowUs = this.#nowUs): readonly BackendView[] {
+    return this.#state === null ? [] : viewBackends(this.#state, Math.max(nowUs, this.#nowUs));
   }
 
   /** Requests not yet answered, and receipts not yet settled. Read-only. */

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../base/errors.ts";
+import type { EngineObservation } from "../base/engine-observation.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
 import type { Job } from "../base/job.ts";
 import type { Exclusion } from "../base/offer.ts";
@@ -7,6 +8,14 @@ import type { Table } from "../base/table.ts";
 import { type BusyMeter, newBusyMeter } from "../cost/busy-meter.ts";
 import type { Capability } from "../policy/eligible.ts";
 import type { BackendConfig, KernelConfig, SiteConfig } from "./config.ts";
+
+/** An engine's word and how old it is. Plain data. */
+export interface ObservedState {
+  readonly observation: EngineObservation;
+  readonly atUs: number;
+  /** True when the engine was asked since and did not answer. */
+  readonly stale: boolean;
+}
 
 /** One backend as the kernel sees it. Owned by the kernel; plain data. */
 export interface BackendState {
@@ -18,6 +27,8 @@ export interface BackendState {
   configured: boolean;
   starting: boolean;
   down: boolean;
+  /** What its engine last said of itself, or null while it has said nothing. */
+  observed: ObservedState | null;
   /** The operator wants it to get no more requests; a new configuration that still has it does not change that. */
   cordoned: boolean;
   inFlight: number;
@@ -101,6 +112,7 @@ export function newBackendState(config: BackendConfig, nowUs: number): BackendSt
     configured: true,
     starting: false,
     down: false,
+    observed: null,
     cordoned: false,
     inFlight: 0,
     capacity: config.maxConcurrent === null ? null : 0,

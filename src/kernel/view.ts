@@ -1,7 +1,8 @@
+import type { EngineObservation } from "../base/engine-observation.ts";
 import type { BackendId } from "../base/ids.ts";
 import type { Endpoint, Layer } from "../base/job.ts";
 import { upstreamModelOf } from "../policy/eligible.ts";
-import type { State } from "./state.ts";
+import type { ObservedState, State } from "./state.ts";
 
 /** One model as a client may ask for it. */
 export interface ModelView {
@@ -20,6 +21,15 @@ export interface BackendView {
   readonly cordoned: boolean;
   readonly inFlight: number;
   readonly capacity: number | null;
+  /** What its engine last said of itself, or null while it has said nothing. */
+  readonly engine: EngineView | null;
+}
+
+/** An engine's word, its age, and whether the engine was asked since and did not answer. */
+export interface EngineView {
+  readonly observation: EngineObservation;
+  readonly ageUs: number;
+  readonly stale: boolean;
 }
 
 /** Every model name that some backend serves, `*` left out, in configuration order. */
@@ -61,7 +71,12 @@ export function viewBackends(state: State, nowUs: number): readonly BackendView[
       cordoned: backend.cordoned,
       inFlight: backend.inFlight,
       capacity: backend.capacity,
+      engine: backend.observed === null ? null : engineView(backend.observed, nowUs),
     });
   }
   return views;
+}
+
+function engineView({ observation, atUs, stale }: ObservedState, nowUs: number): EngineView {
+  return { observation, ageUs: nowUs - atUs, stale };
 }

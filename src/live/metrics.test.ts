@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { unknownObservation } from "../base/engine-observation.ts";
 import { present } from "../base/assert.ts";
 import type { Receipt } from "../base/receipt.ts";
 import { Metrics } from "./metrics.ts";
@@ -35,6 +36,29 @@ test("a receipt is counted in base units, by backend and site, and unknown figur
   const other = new Metrics();
   other.record(unknown);
   assert.doesNotMatch(other.text(IDLE), /^baseload_energy_joules_total\{/m);
+});
+
+test("what engines say is a gauge with its age; what they do not say has no sample, and a backend that is gone has none", () => {
+  const metrics = new Metrics();
+  const observation = { ...unknownObservation("vllm"), running: 3, kvUsageMillionths: 250_000 };
+  const backend = {
+    backendId: "a",
+    site: "here",
+    layer: null,
+    state: "up",
+    cordoned: false,
+    inFlight: 0,
+    capacity: null,
+  } as const;
+  const text = metrics.text({
+    ...IDLE,
+    backends: [{ ...backend, engine: { observation, ageUs: 1_500_000, stale: true } }],
+  });
+  const of = (name: string): number => sample(text, `baseload_backend_engine_${name}{backend="a"}`);
+  assert.deepEqual([of("running_requests"), of("kv_usage_ratio")], [3, 0.25]);
+  assert.deepEqual([of("observation_age_seconds"), of("observation_stale")], [1.5, 1]);
+  assert.doesNotMatch(text, /^baseload_backend_engine_waiting_requests\{/m);
+  assert.doesNotMatch(metrics.text(IDLE), /^baseload_backend_engine_\w+\{/m);
 });
 
 test("labels never hold a tenant, a key, a user or a model name, which callers could make up", () => {

@@ -1,6 +1,6 @@
 import type { Figure, Receipt } from "../base/receipt.ts";
-import type { BackendView } from "../kernel/view.ts";
-import { Distributions, type Metric, Series } from "./prometheus.ts";
+import type { BackendView, EngineView } from "../kernel/view.ts";
+import { Distributions, type Labels, type Metric, Series } from "./prometheus.ts";
 
 // Bounds of OpenTelemetry's GenAI conventions for server latencies, in seconds.
 const TTFT_SECONDS = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
@@ -34,6 +34,23 @@ export class Metrics {
   readonly #e2e = histogram("request_duration_seconds", "from arrival to the end", E2E_SECONDS);
   readonly #inFlight = gauge("backend_in_flight", "requests that a backend holds");
   readonly #up = gauge("backend_up", "1 when a backend is up and not cooling down");
+  readonly #engineRunning = gauge(
+    "backend_engine_running_requests",
+    "requests that a backend's engine says it works on",
+  );
+  readonly #engineWaiting = gauge(
+    "backend_engine_waiting_requests",
+    "requests that a backend's engine says wait in it",
+  );
+  readonly #engineKv = gauge(
+    "backend_engine_kv_usage_ratio",
+    "part of its KV cache that a backend's engine says is used",
+  );
+  readonly #engineAge = gauge("backend_engine_observation_age_seconds", "since a backend's engine said so");
+  readonly #engineStale = gauge(
+    "backend_engine_observation_stale",
+    "1 when the engine was asked since and did not answer",
+  );
   readonly #queued = gauge("queued_requests", "requests that wait for a backend");
   readonly #unsettled = gauge("unsettled_receipts", "receipts that are not durable yet");
 
@@ -63,11 +80,11 @@ export class Metrics {
 
   /** The metrics in Prometheus' text format. */
   text(standing: Standing): string {
-    this.#inFlight.clear();
-    this.#up.clear();
-    for (const { backendId, inFlight, state } of standing.backends) {
+    for (const each of this.#ofBackends()) each.clear();
+    for (const { backendId, inFlight, state, engine } of standing.backends) {
       this.#inFlight.set({ backend: backendId }, inFlight);
       this.#up.set({ backend: backendId }, state === "up" ? 1 : 0);
+      if (engine !== null) this.#setEngine({ backend: backendId }, engine);
     }
     this.#queued.set({}, standing.queued);
     this.#unsettled.set({}, standing.unsettled);
@@ -86,8 +103,24 @@ export class Metrics {
       this.#energy,
       this.#carbon,
     ];
-    const gauges = [this.#inFlight, this.#up, this.#queued, this.#unsettled];
+    const gauges = [...this.#ofBackends(), this.#queued, this.#unsettled];
     return [...counters, this.#queue, this.#ttft, this.#tpot, this.#e2e, ...gauges];
+  }
+
+  /** The gauges whose backends come and go. */
+  #ofBackends(): readonly Series[] {
+    const engine = [this.#engineRunning, this.#engineWaiting, this.#engineKv, this.#engineAge, this.#engineStale];
+    return [this.#inFlight, this.#up, ...engine];
+  }
+
+  /** What an engine does not say has no sample. */
+  #setEngine(labels: Labels, { observation, ageUs, stale }: EngineView): void {
+    const { running, waiting, kvUsageMillionths } = observation;
+    if (running !== null) this.#engineRunning.set(labels, running);
+    if (waiting !== null) this.#engineWaiting.set(labels, waiting);
+    if (kvUsageMillionths !== null) this.#engineKv.set(labels, kvUsageMillionths / 1e6);
+    this.#engineAge.set(labels, ageUs / 1e6);
+    this.#engineStale.set(labels, stale ? 1 : 0);
   }
 
   #countTokens(receipt: Receipt, where: Where): void {

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../base/errors.ts";
+import type { EngineObservation } from "../base/engine-observation.ts";
 import type { RequestId } from "../base/ids.ts";
 import type { Endpoint, Usage } from "../base/job.ts";
 import type { Edits } from "../kernel/command.ts";
@@ -91,6 +92,8 @@ export interface EngineReport {
   readonly state: "up" | "starting" | "down";
   readonly models: readonly string[] | null;
   readonly contextTokens: number | null;
+  /** What it says in its own words, where those are known; absent where they are not, or it did not answer. */
+  readonly observation?: EngineObservation;
 }
 
 /** One backend's engine. It performs sends and decides nothing: no retry, no time limit but the watch it is given. */

@@ -1,5 +1,6 @@
 import { present, unreachable } from "../base/assert.ts";
 import { Chance } from "../base/chance.ts";
+import { unknownObservation } from "../base/engine-observation.ts";
 import { TimeHeap } from "../base/heap.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
 import { type Job, UNKNOWN_USAGE } from "../base/job.ts";
@@ -159,7 +160,9 @@ export class World implements Host {
 
   #observe(backendId: BackendId, state: "up" | "starting" | "down"): void {
     const models = state === "up" ? (this.#parts.fleet.truths.get(backendId)?.models ?? null) : null;
-    this.feed({ kind: "observed", backendId, state, models, contextTokens: null });
+    const running = state === "up" ? (this.#engines.get(backendId)?.running ?? null) : null;
+    const said = running === null ? {} : { observation: { ...unknownObservation("openai"), running } };
+    this.feed({ kind: "observed", backendId, state, models, contextTokens: null, ...said });
   }
 
   #arrive(): void {

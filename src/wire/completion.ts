@@ -1,5 +1,5 @@
 import type { Usage } from "../base/job.ts";
-import { parseUsage } from "./usage.ts";
+import { usageOf } from "./usage.ts";
 
 /** What one chunk or one whole answer of a completion says, as far as metering and relaying ask. */
 export interface Piece {
@@ -90,7 +90,7 @@ export function readPiece(value: unknown): Piece {
     }
     if (typeof choice["finish_reason"] === "string") finishReason = choice["finish_reason"];
   }
-  const usage = parseUsage(value["usage"]);
+  const usage = usageOf(value);
   return {
     malformed: false,
     error: null,

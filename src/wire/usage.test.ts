@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parseUsage } from "./usage.ts";
+import { parseUsage, usageOf } from "./usage.ts";
 
 const reported = {
   inputTokens: null,
@@ -64,4 +64,35 @@ test("what is no usage object is null, and no count is negative, broken or beyon
       }
     }),
   );
+});
+
+test("DeepSeek's cache hits are the cached tokens; OpenAI's own word wins", () => {
+  const usage = { prompt_tokens: 10, completion_tokens: 1, prompt_cache_hit_tokens: 8, prompt_cache_miss_tokens: 2 };
+  assert.equal(parseUsage(usage)?.cachedInputTokens, 8);
+  assert.equal(parseUsage({ ...usage, prompt_tokens_details: { cached_tokens: 0 } })?.cachedInputTokens, 0);
+});
+
+test("llama.cpp's timings say what was cached, and everything where there is no usage", () => {
+  const timings = { cache_n: 236, prompt_n: 1, prompt_ms: 30.958, predicted_n: 35, predicted_ms: 661.064 };
+  const usage = { prompt_tokens: 237, completion_tokens: 35, total_tokens: 272 };
+  const wanted = { ...reported, inputTokens: 237, cachedInputTokens: 236, outputTokens: 35 };
+  assert.deepEqual(usageOf({ usage, timings }), wanted);
+  assert.deepEqual(usageOf({ timings }), wanted);
+  assert.deepEqual(usageOf({ usage: { ...usage, prompt_tokens_details: { cached_tokens: 0 } }, timings }), {
+    ...wanted,
+    cachedInputTokens: 0,
+  });
+  assert.deepEqual(usageOf({ timings: { prompt_n: 7, predicted_n: 3 } }), { ...reported, outputTokens: 3 });
+  for (const none of [{}, { timings: null }, { timings: { cache_n: 1, prompt_n: 2 } }, null, 3]) {
+    assert.equal(usageOf(none), null);
+  }
+});
+
+test("Ollama's zero is unknown, and anything else it says is taken", () => {
+  const cached = (tokens: unknown, fingerprint = "fp_ollama") =>
+    usageOf({
+      system_fingerprint: fingerprint,
+      usage: { prompt_tokens: 9, completion_tokens: 1, prompt_tokens_details: { cached_tokens: tokens } },
+    })?.cachedInputTokens;
+  assert.deepEqual([cached(0), cached(4), cached(0, "fp_other")], [null, 4, 0]);
 });

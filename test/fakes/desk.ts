@@ -29,6 +29,8 @@ export class FakeDesk implements Desk {
   /** Backends that are cordoned, and what each of them holds. */
   readonly cordons = new Set<BackendId>();
   inFlight = 0;
+  /** What every backend's engine says. */
+  engine: BackendView["engine"] = null;
   #minted = 0;
 
   arrive(exchange: Exchange): ExchangeOwner {
@@ -70,6 +72,7 @@ export class FakeDesk implements Desk {
       cordoned: this.cordons.has(`b${index}`),
       inFlight: this.inFlight,
       capacity: null,
+      engine: this.engine,
     }));
   }
 

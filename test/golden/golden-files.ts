@@ -9,12 +9,13 @@ import { Gateway } from "../../src/gateway/server.ts";
 import { errorEnvelope } from "../../src/wire/error.ts";
 import type { Exchange } from "../../src/ports/exchange.ts";
 import { PATIENT } from "../engine-conformance/subject.ts";
+import { FIXTURES, observationOf } from "../engines/fixtures.ts";
 import { FakeDesk } from "../fakes/desk.ts";
 import { GATEWAY_OPTIONS } from "../fakes/gateway.ts";
 import { anthropicGolden } from "../shapes/anthropic/golden.ts";
 import { startMock } from "../upstream/mock-upstream.ts";
 
-/** One golden file of this folder. */
+/** One golden file, by its name from this folder. */
 export interface GoldenFile {
   readonly name: string;
   readonly text: string;
@@ -28,6 +29,10 @@ export async function makeGoldenFiles(): Promise<readonly GoldenFile[]> {
     { name: "answer-stream-usage.http", text: await answerText({ stream: true, wantsUsage: true }) },
     { name: "answer-whole.http", text: await answerText({ stream: false }) },
     ...anthropicGolden(),
+    ...FIXTURES.map((fixture) => ({
+      name: `../engines/fixtures/${fixture.name}/expected.json`,
+      text: `${JSON.stringify(observationOf(fixture), null, 2)}\n`,
+    })),
   ];
 }
 

@@ -1,3 +1,5 @@
+import { ENGINE_KINDS } from "../../base/engine-observation.ts";
+import { addressFindings } from "./addresses.ts";
 import { NAME_PATTERN, NAME_REMEDY } from "./names.ts";
 import { shown } from "./problems.ts";
 import type { Finding, Path } from "./problems.ts";
@@ -42,7 +44,7 @@ function backendFindings(raw: unknown): Finding[] {
   }
   for (const [name, backend] of entriesOf(backends)) {
     if (!isRecord(backend)) continue;
-    findings.push(...placeFindings(name, backend));
+    findings.push(...placeFindings(name, backend), ...addressFindings(name, backend));
     const site = fieldOf(backend, "site");
     if (site === undefined && sites.length > 1) {
       findings.push(finding(["backends", name], "site is missing", `write site: with one of ${list(sites)}`));
@@ -65,7 +67,7 @@ function backendFindings(raw: unknown): Finding[] {
 /** A backend that is reached by HTTP is at one place or at places that are found, not at both and not at none. */
 function placeFindings(name: string, backend: Readonly<Record<string, unknown>>): Finding[] {
   const engine = fieldOf(backend, "engine");
-  if (engine !== undefined && engine !== "openai") return [];
+  if (engine !== undefined && !([...ENGINE_KINDS, "auto"] as readonly unknown[]).includes(engine)) return [];
   const isAt = (key: string): boolean => Object.hasOwn(backend, key);
   const path = ["backends", name, "url"];
   if (isAt("url") && isAt("discover")) return [finding(path, "url and discover are both given", "keep one of them")];

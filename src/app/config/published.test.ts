@@ -61,7 +61,7 @@ test("the schema is strict everywhere and describes every key", () => {
       if (Array.isArray(child.type)) decimals.add(key);
       walk(child, `${path}.${key}`);
     }
-    for (const child of [node.items, node.additionalProperties, ...(node.oneOf ?? [])]) {
+    for (const child of [node.items, node.additionalProperties, ...(node.oneOf ?? []), ...(node.anyOf ?? [])]) {
       if (child) walk(child, path);
     }
   }

@@ -1,7 +1,9 @@
 import { basename, dirname, resolve } from "node:path";
+import type { EngineKind } from "../../base/engine-observation.ts";
 import type { BackendConfig, ClassConfig, Price, SiteConfig } from "../../kernel/config.ts";
 import { present } from "../../base/assert.ts";
 import { servedBy } from "../../wire/shapes.ts";
+import { addressed } from "./addresses.ts";
 import { BUILT_IN_CLASSES, DEFAULT_SITE, siteNames } from "./checks.ts";
 import type { ParsedBackend, ParsedConfig } from "./schema.ts";
 import type {
@@ -108,8 +110,9 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
   return {
     id,
     site: present(backend.site ?? sites[0], "a site always exists"),
-    models:
-      backend.engine === "embedded" ? { [embeddedName(backend)]: embeddedName(backend) } : modelMap(backend.models),
+    ...(backend.engine === "embedded"
+      ? { models: { [embeddedName(backend)]: embeddedName(backend) } }
+      : addressed(engineKind(backend), backend.models)),
     endpoints: servedBy(backend.endpoints),
     maxConcurrent: backend.maxConcurrent ?? sequences,
     contextTokens: backend.contextTokens ?? null,
@@ -133,12 +136,6 @@ function resolveDiscovered(
       : { kind: "file", file: resolve(of.from, file) };
   const engine = openAiEngine(name, backend, of.from);
   return [{ name, source, everyMs, keepMs, scheme, path, backend: resolveBackend(name, backend, of.sites), engine }];
-}
-
-function modelMap(models: OpenAiBackend["models"]): Record<string, string> | null {
-  if (models === undefined) return null;
-  if (models === "*") return { "*": "*" };
-  return Array.isArray(models) ? Object.fromEntries(models.map((name) => [name, name])) : models;
 }
 
 function resolvePrice(price: NonNullable<ParsedBackend["price"]>): Price {
@@ -170,7 +167,18 @@ function resolveEngine(backendId: string, backend: ParsedBackend, from: string):
 }
 
 function openAiEngine(backendId: string, backend: OpenAiBackend, from: string): OpenAiEngineConfig {
-  return { kind: "openai", ...httpEngine(backendId, backend, from), speaks: [...new Set(backend.endpoints)] };
+  const kind = engineKind(backend);
+  return {
+    kind: "openai",
+    ...httpEngine(backendId, backend, from),
+    speaks: [...new Set(backend.endpoints)],
+    ...(kind === "openai" ? {} : { engineKind: kind }),
+  };
+}
+
+/** Whose own endpoints a backend has; Anthropic's API has none that are read. */
+function engineKind({ engine }: OpenAiBackend | AnthropicBackend): EngineKind | "auto" {
+  return engine === undefined || engine === "anthropic" ? "openai" : engine;
 }
 
 /** What every engine that is reached by HTTP has. */

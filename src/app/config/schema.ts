@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ENGINE_KINDS } from "../../base/engine-observation.ts";
 import { DEFAULT_MAX_TOKENS } from "../../wire/anthropic/shape.ts";
 import { discover } from "./discover-fields.ts";
 import { count, decimal, milliseconds, objective, optionalCount } from "./fields.ts";
@@ -18,6 +19,7 @@ export const DECIMAL_KEYS: ReadonlySet<string> = new Set([
   "cacheWriteUsdPerMillion",
   "outputUsdPerMillion",
   "reasoningUsdPerMillion",
+  "loraScale",
 ]);
 
 /** Top-level names of the design that this version does not act on. Accepting a setting that does nothing would be a lie. */
@@ -180,11 +182,27 @@ const models = z
     'Models it serves: a list of names, a map from the name that clients use to the backend\'s own, or "*" for any name. Absent: asked of GET url/models.',
   );
 
+const modelEntry = z.strictObject({
+  model: modelName.describe("The backend's own name of the model."),
+  lora: z
+    .union([modelName, z.int().min(0)])
+    .optional()
+    .describe("A LoRA adapter on top of it: its name, or with llamacpp its number in /lora-adapters."),
+  loraScale: decimal(3, "Weight of the adapter, with llamacpp only. Absent: 1.").optional(),
+  dataParallelRank: z
+    .int()
+    .min(0)
+    .optional()
+    .describe("The data-parallel rank that serves it, with vllm and sglang only."),
+});
+
 const openai = z.strictObject({
   engine: z
-    .literal("openai")
+    .enum([...ENGINE_KINDS, "auto"])
     .optional()
-    .describe("A server with an OpenAI-compatible API; the engine when only `url` is given."),
+    .describe(
+      "What stands at `url`: openai, the default, is any server with an OpenAI-compatible API; the others are asked for their load, models and limits too, each by its own endpoints; auto finds out which it is.",
+    ),
   url: baseUrl.optional(),
   discover: discover
     .optional()
@@ -193,10 +211,20 @@ const openai = z.strictObject({
     ),
   key: secretSource.optional().describe("The key sent as `authorization: Bearer`: {env: NAME} or {file: PATH}."),
   headers: headers.optional(),
-  models,
+  models: z
+    .union([z.literal("*"), z.array(modelName).min(1), z.record(modelName, z.union([modelName, modelEntry]))], {
+      error: say(
+        "not a choice of models",
+        "write a list of names, a map from the client's name to the backend's, or \"*\" for any name",
+      ),
+    })
+    .optional()
+    .describe(
+      'Models it serves: a list of names, a map from the name that clients use to the backend\'s own or to {model, lora, dataParallelRank}, or "*" for any name. Absent: asked of GET url/models.',
+    ),
   maxConcurrent: optionalCount("Requests it may hold at once. Absent: no limit."),
   contextTokens: optionalCount(
-    "Tokens that prompt and answer may fill together. Absent: unknown, so never a reason to refuse.",
+    "Tokens that prompt and answer may fill together. Absent: what its engine says, else unknown, so never a reason to refuse.",
   ),
   ...common,
 });
@@ -324,7 +352,10 @@ export const configSchema = z
       .describe("The store of receipts, and of what clients store: files and batches."),
     telemetry: z
       .strictObject({
-        probeIntervalMs: milliseconds(30_000, "Between two questions to a backend which models it has."),
+        probeIntervalMs: milliseconds(
+          30_000,
+          "Between two questions to a backend which models it has and how its engine is doing.",
+        ),
         requestLog: z
           .string()
           .min(1)

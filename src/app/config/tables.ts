@@ -53,8 +53,10 @@ function backendTables(node: JsonSchemaNode): string {
   ].join("\n");
 }
 
+/** The name of a kind of engine; the first of those that are configured alike. */
 function engineName(kind: JsonSchemaNode): string {
-  return String(present(kind.properties?.["engine"], "an engine says its name").const);
+  const engine = present(kind.properties?.["engine"], "an engine says its name");
+  return String(engine.const ?? engine.enum?.[0]);
 }
 
 function rowsOf(node: JsonSchemaNode, prefix: string): readonly Row[] {

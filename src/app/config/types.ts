@@ -1,3 +1,4 @@
+import type { EngineKind } from "../../base/engine-observation.ts";
 import type { Endpoint } from "../../base/job.ts";
 import type { OnLoss } from "../../engines/convert.ts";
 import type { KernelConfig } from "../../kernel/config.ts";
@@ -19,10 +20,12 @@ export interface OpenAiEngineConfig {
   /** The endpoints that it has itself. */
   readonly speaks: readonly Endpoint[];
   readonly onLoss: OnLoss;
+  /** Whose own endpoints it has besides; `auto` finds out. Absent is `openai`: none. */
+  readonly engineKind?: EngineKind | "auto";
 }
 
 /** Anthropic's Messages API by URL. */
-export interface AnthropicEngineConfig extends Omit<OpenAiEngineConfig, "kind" | "speaks"> {
+export interface AnthropicEngineConfig extends Omit<OpenAiEngineConfig, "kind" | "speaks" | "engineKind"> {
   readonly kind: "anthropic";
   /** `max_tokens` of a converted request that names none. */
   readonly defaultMaxTokens: number;

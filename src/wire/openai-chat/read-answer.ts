@@ -11,7 +11,7 @@ import type {
 import type { AnswerReader } from "../form/shape.ts";
 import { arrayOf, isObject, type JsonObject, numberOf, objectOf, textOf } from "../json.ts";
 import { jsonOf } from "../reading.ts";
-import { parseUsage } from "../usage.ts";
+import { usageOf } from "../usage.ts";
 
 const STOPS: Readonly<Record<string, StopReason>> = {
   stop: "end",
@@ -34,8 +34,8 @@ function stopOf(choice: JsonObject, hasCalls: boolean): FormAnswer["stop"] | nul
     : { reason, stopSequence: null };
 }
 
-function usageOf(value: unknown): FormUsage | null {
-  const usage = parseUsage(value);
+function formUsageOf(answer: unknown): FormUsage | null {
+  const usage = usageOf(answer);
   if (usage === null) return null;
   const { method: _method, ...counts } = usage;
   return counts;
@@ -104,7 +104,7 @@ export function readChatAnswer(
     parts.some(({ head }) => head.kind === "tool-call"),
   );
   if (stop === null) return null;
-  return { id: textOf(value["id"]), model: textOf(value["model"]), parts, stop, usage: usageOf(value["usage"]) };
+  return { id: textOf(value["id"]), model: textOf(value["model"]), parts, stop, usage: formUsageOf(value) };
 }
 
 /** Reads a chat completion's chunks. Owned by one attempt. */
@@ -134,7 +134,7 @@ export class ChatReader implements AnswerReader {
       // Other shapes have one answer; who asks for several was refused or told so.
       if ((numberOf(choice["index"]) ?? 0) === 0 && !this.#takeChoice(choice, events)) return null;
     }
-    const usage = usageOf(value["usage"]);
+    const usage = formUsageOf(value);
     if (usage !== null) events.push({ kind: "usage", usage });
     return events;
   }
