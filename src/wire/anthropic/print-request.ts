@@ -16,10 +16,13 @@ import { printCache, printPart } from "./print-blocks.ts";
 const TAKEN_EXTRAS: ReadonlySet<string> = new Set(["cache_control", "inference_geo", "speed", "container", "thinking"]);
 
 /** Anthropic's words for those of OpenAI's tiers that it has. */
-const TIERS: Readonly<Record<string, string>> = { auto: "auto", default: "standard_only" };
+const TIERS: ReadonlyMap<unknown, string> = new Map([
+  ["auto", "auto"],
+  ["default", "standard_only"],
+]);
 
 /** OpenAI's words for effort that are none of Anthropic's, with the nearest of its own. */
-const NEAREST_EFFORT: Readonly<Record<string, string>> = { minimal: "low" };
+const NEAREST_EFFORT: ReadonlyMap<string, string> = new Map([["minimal", "low"]]);
 const EFFORTS: ReadonlySet<string> = new Set(["low", "medium", "high", "xhigh", "max"]);
 
 /** What a request to Anthropic's API needs that others need not say. */
@@ -32,7 +35,7 @@ export interface AnthropicDefaults {
 export function printRequest(request: FormRequest, defaults: AnthropicDefaults): PrintedRequest {
   const losses = new Losses();
   const taken = new Set(TAKEN_EXTRAS);
-  const tier = TIERS[String(request.extras.get("service_tier"))] ?? null;
+  const tier = TIERS.get(request.extras.get("service_tier")) ?? null;
   if (tier !== null) taken.add("service_tier");
   losses.extras(request, taken);
   const { turns, tools, user, stream } = request;
@@ -131,7 +134,7 @@ function printEffort(reasoning: FormReasoning | null, losses: Losses): string | 
   if (reasoning.summary !== null) losses.hint("reasoning.summary", "this API decides how thoughts are told");
   const { effort } = reasoning;
   if (effort === null || effort === "none" || EFFORTS.has(effort)) return effort === "none" ? null : effort;
-  const near = NEAREST_EFFORT[effort] ?? null;
+  const near = NEAREST_EFFORT.get(effort) ?? null;
   losses.hint(
     "reasoning_effort",
     `this API has no effort \`${effort}\`${near === null ? "" : `; it is sent as ${near}`}`,

@@ -12,15 +12,19 @@ export interface Place {
 }
 
 /** Members that say nothing: a caller that is the model itself, an empty list. */
-const SAYS_NOTHING: Readonly<Record<string, (value: unknown) => boolean>> = {
-  caller: (value) => isObject(value) && value["type"] === "direct",
-  citations: (value) => (Array.isArray(value) ? value.length === 0 : isObject(value) && value["enabled"] !== true),
-};
+const SAYS_NOTHING: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
+  ["caller", (value: unknown) => isObject(value) && value["type"] === "direct"],
+  ["citations", (value: unknown) => (Array.isArray(value) ? value.length === 0 : isOff(value))],
+]);
+
+function isOff(value: unknown): boolean {
+  return isObject(value) && value["enabled"] !== true;
+}
 
 /** Puts the members of `object` that are not `known` into the extras. */
 export function keepOthers(object: JsonObject, known: readonly string[], at: Place): void {
   for (const [name, value] of Object.entries(object)) {
-    if (known.includes(name) || value === null || SAYS_NOTHING[name]?.(value) === true) continue;
+    if (known.includes(name) || value === null || SAYS_NOTHING.get(name)?.(value) === true) continue;
     at.extras.set(at.path === "" ? name : `${at.path}.${name}`, value);
   }
 }

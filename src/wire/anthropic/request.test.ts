@@ -168,6 +168,15 @@ describe("requests in the shape of Anthropic's messages", () => {
     ]);
   });
 
+  test("a member that every object has by birth is a member like any other", () => {
+    const block = '{"type":"text","text":"x","__proto__":{"a":1},"constructor":2}';
+    const body = `{"model":"m","__proto__":3,"messages":[{"role":"user","content":[${block}]}]}`;
+    assert.deepEqual(
+      [...formOf(JSON.parse(body)).extras.keys()],
+      ["messages.0.content.0.__proto__", "messages.0.content.0.constructor", "__proto__"],
+    );
+  });
+
   test("arbitrary JSON is read or refused, and what was read is printed; nothing throws", () => {
     const odd = fc.record({
       model: fc.constant("m"),
@@ -265,6 +274,7 @@ describe("a chat completion as one of Anthropic's messages", () => {
     const high = chat({ reasoning_effort: "high" }).body;
     assert.deepEqual([high["thinking"], high["output_config"]], [{ type: "adaptive" }, { effort: "high" }]);
     assert.deepEqual(chat({ reasoning_effort: "none" }).body["thinking"], { type: "disabled" });
+    assert.deepEqual(brief(chat({ reasoning_effort: "toString" }).losses), ["(reasoning_effort)"]);
     const minimal = chat({ reasoning_effort: "minimal" });
     assert.deepEqual(minimal.body["output_config"], { effort: "low" });
     assert.deepEqual(brief(minimal.losses), ["(reasoning_effort)"]);
@@ -280,7 +290,7 @@ describe("a chat completion as one of Anthropic's messages", () => {
       logit_bias: { 1: 2 },
       logprobs: true,
       response_format: { type: "json_object" },
-      service_tier: "flex",
+      service_tier: "constructor",
       metadata: { a: "b" },
       store: true,
       messages: [
