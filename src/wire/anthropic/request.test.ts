@@ -169,8 +169,8 @@ describe("requests in the shape of Anthropic's messages", () => {
   });
 
   test("a member that every object has by birth is a member like any other", () => {
-    const block = '{"type":"text","text":"x","__proto__":{"a":1},"constructor":2}';
-    const body = `{"model":"m","__proto__":3,"messages":[{"role":"user","content":[${block}]}]}`;
+    const odd = '{"type":"text","text":"x","__proto__":{"a":1},"constructor":2}';
+    const body = `{"model":"m","__proto__":3,"messages":[{"role":"user","content":[${odd}]}]}`;
     assert.deepEqual(
       [...formOf(JSON.parse(body)).extras.keys()],
       ["messages.0.content.0.__proto__", "messages.0.content.0.constructor", "__proto__"],
