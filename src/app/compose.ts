@@ -65,8 +65,7 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   const config = expand(source, discovery.members(source.discovered, looks));
   const observe: FleetParts["observe"] = (backendId, report) =>
     utility.feed({ kind: "observed", backendId, ...report });
-  const { maxAnswerBytes } = config.server;
-  const fleet = new EngineFleet({ dataDir, env, log, maxAnswerBytes, observe });
+  const fleet = new EngineFleet({ dataDir, env, log, maxAnswerBytes: config.server.maxAnswerBytes, observe });
   const change = fleet.prepare(config.engines);
   const shown = showing(config.telemetry.requestLog, log);
   const journal = openJournal(options);
@@ -90,7 +89,8 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   const notices: Notices = { lines: [] };
   const desk = deskOf({ utility, notices, shown, countTokens });
   const storage = await openStorage(desk, config, options);
-  const gateway = new Gateway(desk, { ...config.server, tls, keys, version: VERSION, log }, storage);
+  const { logClientAddress } = config.telemetry;
+  const gateway = new Gateway(desk, { ...config.server, logClientAddress, tls, keys, version: VERSION, log }, storage);
   const port = await listen(gateway, config.server, async () => {
     await utility.close();
     discard(options.journal);
@@ -213,6 +213,7 @@ async function openStorage(desk: Desk, config: AppConfig, { dataDir, log }: Serv
     maxFileBytes,
     concurrency: batchConcurrency,
     maxRequests: maxBatchRequests,
+    maxJsonDepth: config.server.maxJsonDepth,
     keepSeconds: batchResultDays * DAY_SECONDS,
     clientIdleMs: config.server.clientIdleMs,
     log,
@@ -225,14 +226,16 @@ function deskOf(parts: { utility: Utility; notices: Notices; shown: Showing; cou
   const backends = () => utility.kernel.backends(systemClock.nowUs());
   return {
     arrive: (exchange) => utility.arrive(exchange),
-    models: () => utility.kernel.models(),
+    models: (holder) => utility.kernel.models(holder),
     backends,
-    serves: (model, endpoint) => utility.kernel.serves(model, endpoint),
+    serves: (holder, model, endpoint) => utility.kernel.serves(holder, model, endpoint),
     countTokens,
     cordon: (backendId, cordoned) => utility.cordon(backendId, cordoned),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),
     metrics: () => shown.metrics({ backends: backends(), ...utility.kernel.counts() }),
     refused: shown.refused,
+    turnedAway: shown.turnedAway,
+    cameFrom: shown.cameFrom,
     mint: (wallMs) => mint.requestId(wallMs),
     get storeTrouble() {
       return utility.storeTrouble;

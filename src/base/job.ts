@@ -14,6 +14,16 @@ export interface Principal {
   readonly key: string | null;
 }
 
+/** What a request asks of a model besides reading and writing text. */
+export interface Needs {
+  /** It offers tools. */
+  readonly tools: boolean;
+  /** It wants an answer by a JSON Schema. */
+  readonly jsonSchema: boolean;
+  readonly images: boolean;
+  readonly audio: boolean;
+}
+
 /** What dispatch needs to know of a request; never its body. */
 export interface Job {
   readonly requestId: RequestId;
@@ -32,6 +42,8 @@ export interface Job {
   readonly promptTextLength: number;
   /** The most output tokens the client asked for, or null. */
   readonly maxOutputTokens: number | null;
+  /** Absent: nothing is known of it. */
+  readonly needs?: Needs;
   /** Policy attributes by name, such as a data class. */
   readonly attributes: Readonly<Record<string, string>>;
   /** Chained 64-bit hashes of the prompt's blocks in hexadecimal; empty while nothing reads them. */

@@ -42,8 +42,9 @@ export interface Receipt {
   readonly class: string;
   readonly endpoint: Endpoint;
   readonly stream: boolean;
-  /** The model asked for and the one that was sent upstream. */
+  /** The model asked for, the one that this name came to when it was sent, and the upstream's name of that. */
   readonly model: string;
+  readonly resolvedModel: string | null;
   readonly upstreamModel: string | null;
   readonly layer: Layer | null;
   readonly site: string | null;

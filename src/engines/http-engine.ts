@@ -16,6 +16,8 @@ export interface UpstreamOptions {
   readonly maxAnswerBytes: number;
   /** Whether `probe` asks for the model names. */
   readonly discoverModels: boolean;
+  /** Whether a server that has no list of models is up all the same. Absent: it is down when the list cannot be had. */
+  readonly modelsAreOptional?: boolean;
 }
 
 /** What a question was answered, with any status. */
@@ -28,6 +30,8 @@ export interface ProbeAnswer {
 export const PROBE_TIMEOUT_MS = 5000;
 // More than this is no answer to a probe; it is not read to its end.
 const PROBE_MOST_BYTES = 4 * 1024 * 1024;
+// By these a server says that it keeps no list of models, not that it is down.
+const NO_LIST: ReadonlySet<number> = new Set([404, 405, 501]);
 
 /** An upstream by HTTP in one dialect. Owns its pool of connections. */
 export class HttpEngine implements Engine {
@@ -77,6 +81,9 @@ export class HttpEngine implements Engine {
   async probe(): Promise<EngineReport> {
     const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
     const answer = await this.get(this.basePath + this.#dialect.probePath, signal);
+    if (this.#options.modelsAreOptional === true && answer !== null && NO_LIST.has(answer.status)) {
+      return { state: "up", models: null, contextTokens: null };
+    }
     const body = answer?.status === 200 ? jsonOf(answer.body) : undefined;
     if (body === undefined) return { state: "down", models: null, contextTokens: null };
     const models = this.#options.discoverModels ? this.#dialect.modelNames(body) : null;

@@ -229,6 +229,20 @@ describe("how an OpenAI-compatible server is addressed", () => {
     });
   });
 
+  test("a server without a list of models is down only where the names are needed", async () => {
+    const answer = (_req: IncomingMessage, res: ServerResponse): void => void res.writeHead(404).end("{}");
+    await byHand(answer, async ({ url }) => {
+      for (const [modelsAreOptional, state] of [
+        [false, "down"],
+        [true, "up"],
+      ] as const) {
+        const engine = new OpenAiEngine({ ...DEFAULTS, url: `${url}/v1`, modelsAreOptional });
+        assert.deepEqual(await engine.probe(), { state, models: null, contextTokens: null });
+        await engine.close();
+      }
+    });
+  });
+
   test("a probe that does not ask for models says only that it is up", async () => {
     const subject = await overMock({ discoverModels: false });
     assert.deepEqual(await subject.engine.probe(), { state: "up", models: null, contextTokens: null });

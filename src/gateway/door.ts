@@ -15,6 +15,8 @@ import { Idempotency, type KeptAnswer, type KeyUse, type Recording } from "./ide
 /** How the door takes requests. */
 export interface DoorOptions {
   readonly maxBodyBytes: number;
+  /** Levels of objects and arrays in a body. */
+  readonly maxJsonDepth: number;
   readonly defaultClass: string;
   /** How long a client may leave bytes of its answer unread. */
   readonly clientIdleMs: number;
@@ -42,6 +44,7 @@ export class Door {
   readonly #desk: Desk;
   #options: DoorOptions;
   readonly #idempotency: Idempotency;
+  readonly #onUnread = (): void => this.#desk.turnedAway("client_idle");
 
   constructor(desk: Desk, options: DoorOptions) {
     this.#desk = desk;
@@ -60,7 +63,7 @@ export class Door {
   take(
     req: IncomingMessage,
     res: ServerResponse,
-    of: { readonly endpoint: Endpoint; readonly holder: KeyHolder },
+    of: { readonly endpoint: Endpoint; readonly holder: KeyHolder; readonly clientAddress: string | null },
   ): void {
     const requestId = this.#desk.mint(Date.now());
     const clientRequestId = clientRequestIdOf(req) ?? requestId;
@@ -70,7 +73,9 @@ export class Door {
         () => this.#open(req, res, { ...of, requestId, clientRequestId, body }),
         clientErrors(of.endpoint),
       );
-      if (opened !== null) opened.watch(this.#desk.arrive(opened), this.#options.clientIdleMs);
+      if (opened === null) return;
+      if (of.clientAddress !== null) this.#desk.cameFrom(requestId, of.clientAddress);
+      opened.watch(this.#desk.arrive(opened), this.#options.clientIdleMs, this.#onUnread);
     });
   }
 
@@ -101,9 +106,9 @@ export class Door {
     };
     if (typeof body === "string") return refuse(body, { headers: ["connection", "close"] });
     if (this.#desk.stopping) return refuse("shutting_down", { retryAfterMs: 1000 });
-    const parsed = parseRequest(endpoint, body);
+    const parsed = parseRequest(endpoint, body, this.#options.maxJsonDepth);
     if (!parsed.ok) return refuse(parsed.code, { detail: parsed.detail, param: parsed.param });
-    if (endpoint === "count_tokens" && this.#mustCount(parsed.request.model)) {
+    if (endpoint === "count_tokens" && this.#mustCount(of.holder, parsed.request.model)) {
       const value = { input_tokens: this.#desk.countTokens(promptText(parsed.request.value)) };
       sendJson(res, 200, { value, headers: [...headers, "x-baseload-method", "counted_estimate"] });
       return null;
@@ -112,7 +117,7 @@ export class Door {
     const claim = key === undefined ? null : this.#claim({ ...of, key, body });
     if (claim?.kind === "refused") return refuse(claim.code, claim.more);
     if (claim?.kind === "replay") {
-      closeUnread(res, this.#options.clientIdleMs);
+      closeUnread(res, this.#options.clientIdleMs, this.#onUnread);
       sendKept(res, claim.answer, headers);
       return null;
     }
@@ -124,8 +129,8 @@ export class Door {
   }
 
   /** Whether a prompt for this model is counted here: somebody serves it, and nobody who does can count it. */
-  #mustCount(model: string): boolean {
-    return !this.#desk.serves(model, "count_tokens") && this.#desk.serves(model, "messages");
+  #mustCount(holder: KeyHolder, model: string): boolean {
+    return !this.#desk.serves(holder, model, "count_tokens") && this.#desk.serves(holder, model, "messages");
   }
 
   /** What is to be done with a request that has an idempotency key. */

@@ -60,8 +60,8 @@ export class HttpExchange implements Exchange {
     this.#recording = parts.recording;
   }
 
-  /** Tells the owner of the client from now on; one that leaves bytes unread for `idleMs` is closed. */
-  watch(owner: ExchangeOwner, idleMs: number): void {
+  /** Tells the owner of the client from now on; one that leaves bytes unread for `idleMs` is closed, which `onUnread` hears too. */
+  watch(owner: ExchangeOwner, idleMs: number, onUnread: () => void): void {
     const gone = (code: "client_gone" | "client_too_slow"): void => {
       if (this.#ended) return;
       this.#ended = true;
@@ -72,7 +72,10 @@ export class HttpExchange implements Exchange {
     if (this.#res.destroyed) return gone("client_gone");
     this.#res.on("drain", () => owner.drained());
     this.#res.on("close", () => gone("client_gone"));
-    closeUnread(this.#res, idleMs, () => gone("client_too_slow"));
+    closeUnread(this.#res, idleMs, () => {
+      onUnread();
+      gone("client_too_slow");
+    });
   }
 
   promptText(): string {

@@ -23,6 +23,7 @@ export function jobOf(request: ParsedRequest, parts: JobParts): Job {
     bodyBytes: parts.bodyBytes,
     promptTextLength: request.promptTextLength,
     maxOutputTokens: request.maxOutputTokens,
+    needs: request.needs,
     attributes: {},
     prefixHashes: [],
     blockTokens: null,

@@ -4,12 +4,15 @@ import { onArrived, onWoke, reviewQueue } from "./admission.ts";
 import type { Command } from "./command.ts";
 import type { RequestId } from "../base/ids.ts";
 import type { Endpoint } from "../base/job.ts";
+import type { ModelView } from "../base/model.ts";
+import type { Caller } from "../policy/access.ts";
 import type { Event } from "./event.ts";
 import { onConfigured, onCordoned, onLeased, onLimited, onObserved } from "./fleet.ts";
 import { onAppended, onStored } from "./settle.ts";
 import { fromSnapshot, type Snapshot, toSnapshot } from "./snapshot.ts";
 import type { State } from "./state.ts";
-import { type ModelView, viewBackends, viewModels, viewServes, type BackendView } from "./view.ts";
+import { type BackendView, viewBackends, viewServes } from "./view.ts";
+import { viewModels } from "./model-view.ts";
 
 /**
  * The utility as one machine. `step` is its only way to change; it has no clock, timer, promise, socket, file, randomness or
@@ -67,14 +70,14 @@ export class Kernel {
     }
   }
 
-  /** The models that can be asked for now, in configuration order. Read-only. */
-  models(): readonly ModelView[] {
-    return this.#state === null ? [] : viewModels(this.#state);
+  /** The models that this caller can ask for now, in configuration order. Read-only. */
+  models(caller: Caller): readonly ModelView[] {
+    return this.#state === null ? [] : viewModels(this.#state, caller);
   }
 
-  /** Whether some backend serves this model at this endpoint. Read-only. */
-  serves(model: string, endpoint: Endpoint): boolean {
-    return this.#state !== null && viewServes(this.#state, model, endpoint);
+  /** Whether some backend serves this caller this model at this endpoint. Read-only. */
+  serves(caller: Caller, model: string, endpoint: Endpoint): boolean {
+    return this.#state !== null && viewServes(this.#state, { caller, model, endpoint });
   }
 
   /** The backends and their load at `nowUs`, by default the last event's time. Read-only. */

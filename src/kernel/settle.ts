@@ -72,6 +72,7 @@ function receiptOf(state: State, request: OpenRequest, end: End): Receipt {
     endpoint: job.endpoint,
     stream: job.stream,
     model: job.model,
+    resolvedModel: request.resolvedModel,
     upstreamModel: request.upstreamModel,
     layer: siteId === null ? null : (state.sites.get(siteId)?.layer ?? null),
     site: siteId,

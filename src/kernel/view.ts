@@ -1,15 +1,9 @@
 import type { EngineObservation } from "../base/engine-observation.ts";
 import type { BackendId } from "../base/ids.ts";
 import type { Endpoint, Layer } from "../base/job.ts";
+import { type Caller, mayUse, rulesOf } from "../policy/access.ts";
 import { upstreamModelOf } from "../policy/eligible.ts";
 import type { ObservedState, State } from "./state.ts";
-
-/** One model as a client may ask for it. */
-export interface ModelView {
-  readonly model: string;
-  readonly backendIds: readonly BackendId[];
-  readonly contextTokens: number | null;
-}
 
 /** One backend and its load. */
 export interface BackendView {
@@ -32,28 +26,20 @@ export interface EngineView {
   readonly stale: boolean;
 }
 
-/** Every model name that some backend serves, `*` left out, in configuration order. */
-export function viewModels(state: State): readonly ModelView[] {
-  const views = new Map<string, { backendIds: BackendId[]; contextTokens: number | null }>();
-  for (const backend of state.backends.values()) {
-    if (!backend.configured) continue;
-    for (const model of Object.keys(backend.capability.models ?? {})) {
-      if (model === "*") continue;
-      const view = views.get(model) ?? { backendIds: [], contextTokens: null };
-      view.backendIds.push(backend.id);
-      const context = backend.capability.contextTokens;
-      if (context !== null) view.contextTokens = Math.max(view.contextTokens ?? 0, context);
-      views.set(model, view);
-    }
-  }
-  return [...views].map(([model, view]) => ({ model, ...view }));
-}
-
-/** Whether some configured backend serves this model at this endpoint. */
-export function viewServes(state: State, model: string, endpoint: Endpoint): boolean {
+/** Whether some configured backend serves a model to a caller at an endpoint; for an alias, one of the models that it stands for. */
+export function viewServes(
+  state: State,
+  of: { readonly caller: Caller; readonly model: string; readonly endpoint: Endpoint },
+): boolean {
+  const { aliases, access } = state.config;
+  const rules = rulesOf(access, of.caller);
+  const named = Object.hasOwn(aliases, of.model) ? (aliases[of.model] ?? []) : [of.model];
+  const models = named.filter((model) => mayUse(rules, of.model, model));
   return [...state.backends.values()].some(
     ({ configured, capability }) =>
-      configured && upstreamModelOf(capability, model) !== null && capability.endpoints.includes(endpoint),
+      configured &&
+      capability.endpoints.includes(of.endpoint) &&
+      models.some((model) => upstreamModelOf(capability, model) !== null),
   );
 }
 

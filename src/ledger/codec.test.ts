@@ -19,6 +19,7 @@ function receiptOf(given: Partial<Receipt> = {}): Receipt {
     endpoint: "chat",
     stream: false,
     model: "m",
+    resolvedModel: "m",
     upstreamModel: "m",
     layer: null,
     site: "here",

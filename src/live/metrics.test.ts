@@ -108,3 +108,23 @@ test("the request log writes one line a request, batched, and flushes at its end
   assert.equal(line["receiptId"], receipt.receiptId);
   assert.equal(line["outputTokens"], receipt.tokens.output.value);
 });
+
+test("a line of the request log names the client's address where it was told, for that request alone", () => {
+  const written: string[] = [];
+  const log = new RequestLog((text) => written.push(text));
+  const receipt = receiptOf("018f0000-0000-7000-8000-000000000004");
+  log.cameFrom(receipt.receiptId, "2001:db8::7");
+  log.record(receipt);
+  log.record(receipt);
+  log.close();
+  const lines = written.join("").trimEnd().split("\n");
+  const addresses = lines.map((line) => (JSON.parse(line) as { clientAddress?: string }).clientAddress);
+  assert.deepEqual(addresses, ["2001:db8::7", undefined]);
+});
+
+test("what a limit ended is counted by the limit", () => {
+  const metrics = new Metrics();
+  for (const limit of ["client_idle", "max_connections", "client_idle"]) metrics.turnedAway(limit);
+  assert.equal(sample(metrics.text(IDLE), 'baseload_turned_away_total{limit="client_idle"}'), 2);
+  assert.equal(sample(metrics.text(IDLE), 'baseload_turned_away_total{limit="max_connections"}'), 1);
+});

@@ -23,6 +23,7 @@ type Where = { readonly backend: string; readonly site: string };
 export class Metrics {
   readonly #requests = counter("requests", "requests that ended, by outcome and error code");
   readonly #refused = counter("refused", "requests refused before dispatch, by error code");
+  readonly #turnedAway = counter("turned_away", "connections ended by a limit, and requests over a proxy's, by limit");
   readonly #attempts = counter("attempts", "sends to a backend, by result");
   readonly #tokens = counter("tokens", "tokens, by type and method");
   readonly #cost = counter("cost_usd", "US dollars where the cost is known, by method");
@@ -78,6 +79,11 @@ export class Metrics {
     this.#refused.add({ code });
   }
 
+  /** A connection was ended by a limit. */
+  turnedAway(limit: string): void {
+    this.#turnedAway.add({ limit });
+  }
+
   /** The metrics in Prometheus' text format. */
   text(standing: Standing): string {
     for (const each of this.#ofBackends()) each.clear();
@@ -97,6 +103,7 @@ export class Metrics {
     const counters = [
       this.#requests,
       this.#refused,
+      this.#turnedAway,
       this.#attempts,
       this.#tokens,
       this.#cost,

@@ -1,16 +1,21 @@
 import type { ErrorCode } from "../base/errors.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
 import type { Endpoint } from "../base/job.ts";
-import type { BackendView, ModelView } from "../kernel/view.ts";
+import type { ModelView } from "../base/model.ts";
+import type { BackendView } from "../kernel/view.ts";
 import type { Admission } from "./exchange.ts";
 import type { StoredReceipt } from "./store.ts";
 
+/** A limit on connections, be they too many, or slow to send or to read. */
+export type ConnectionLimit = "max_connections" | "max_connections_per_client" | "upload_timeout" | "client_idle";
+
 /** What the gateway asks of the utility: to take requests, and to say how things stand. */
 export interface Desk extends Admission {
-  models(): readonly ModelView[];
+  /** The models that the holder of a key may ask for. */
+  models(holder: { readonly tenant: string; readonly key: string | null }): readonly ModelView[];
   backends(): readonly BackendView[];
-  /** Whether some backend serves this model at this endpoint. */
-  serves(model: string, endpoint: Endpoint): boolean;
+  /** Whether some backend serves this model at this endpoint to the holder of a key. */
+  serves(holder: { readonly tenant: string; readonly key: string | null }, model: string, endpoint: Endpoint): boolean;
   /** Counts a text's tokens; an estimate, since the model's own tokenizer may be another. */
   countTokens(text: string): number;
   /** Keeps new requests from a backend, or gives it back to them; one that is not there is left alone. */
@@ -21,6 +26,10 @@ export interface Desk extends Admission {
   metrics(): string;
   /** A request was refused before it became an exchange. */
   refused(code: ErrorCode): void;
+  /** A connection was ended by a limit, or a request that a proxy brought over a shared one; it may or may not have been told why. */
+  turnedAway(by: ConnectionLimit): void;
+  /** Who sends the request that arrives next, for the request log; called only where the operator wants addresses in it. */
+  cameFrom(requestId: RequestId, clientAddress: string): void;
   /** What is wrong with the store, or null. */
   readonly storeTrouble: string | null;
   /** What the operator should know and no request suffers from, such as a configuration file that is not in force. */

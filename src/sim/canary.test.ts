@@ -32,6 +32,20 @@ const incoming =
 const configs = (change: (config: KernelConfig) => KernelConfig): Break =>
   incoming((event) => (event.kind === "configured" ? { ...event, config: change(event.config) } : event));
 
+type Quota = NonNullable<KernelConfig["backends"][number]["quota"]>;
+
+const twice = (quota: Quota): Quota => {
+  const double = (limit: number | null): number | null => (limit === null ? null : 2 * limit);
+  const { requestsPerMinute, tokensPerMinute, requestsPerDay, tokensPerDay } = quota;
+  return {
+    ...quota,
+    requestsPerMinute: double(requestsPerMinute),
+    tokensPerMinute: double(tokensPerMinute),
+    requestsPerDay: double(requestsPerDay),
+    tokensPerDay: double(tokensPerDay),
+  };
+};
+
 /** The rule that the first violation names, over seeds until there is one. */
 function caught(machine: Break): Rule | null {
   for (let index = 0; index < 20; index += 1) {
@@ -136,6 +150,41 @@ const CANARIES: readonly { readonly name: string; readonly rule: Rule; readonly 
       const backends = event.config.backends.map((backend) => ({ ...backend, maxConcurrent: 1_000 }));
       return { ...event, config: { ...event.config, backends } };
     }),
+  },
+  {
+    name: "overdraws quotas",
+    rule: "backend-quota",
+    machine: configs((config) => ({ ...config, backends: config.backends.map((each) => ({ ...each, quota: null })) })),
+  },
+  {
+    name: "takes every provider for twice as generous",
+    rule: "backend-quota",
+    machine: configs((config) => ({
+      ...config,
+      backends: config.backends.map((each) => ({ ...each, quota: each.quota === null ? null : twice(each.quota) })),
+    })),
+  },
+  {
+    name: "gives back what was used",
+    rule: "backend-quota",
+    machine: incoming((event) =>
+      event.kind === "failed" ? { ...event, usage: { ...event.usage, inputTokens: 0, outputTokens: 0 } } : event,
+    ),
+  },
+  {
+    name: "tries the models of an alias from the last",
+    rule: "send-eligible",
+    machine: configs((config) => ({
+      ...config,
+      aliases: Object.fromEntries(
+        Object.entries(config.aliases).map(([alias, models]) => [alias, models.toReversed()] as const),
+      ),
+    })),
+  },
+  {
+    name: "forgets a request that it woke too early",
+    rule: "queue-deadline",
+    machine: outgoing((command, event) => (command.kind === "wake" && event.kind === "woke" ? [] : [command])),
   },
   {
     name: "queues without bound",

@@ -1,7 +1,7 @@
 import { Chance } from "../base/chance.ts";
 import { uuidv7 } from "../base/ids.ts";
 import type { Job } from "../base/job.ts";
-import type { Fleet } from "./fleet.ts";
+import { ALIASES, type Fleet } from "./fleet.ts";
 
 /** How the requests of a run come. */
 export interface TrafficOptions {
@@ -16,6 +16,8 @@ export interface TrafficOptions {
   readonly models: readonly string[];
   /** Per thousand requests. */
   readonly unknownModels: number;
+  /** Asked for by another name. */
+  readonly aliased: number;
   readonly unknownClasses: number;
   readonly longPrompts: number;
   readonly streamed: number;
@@ -37,6 +39,7 @@ export function drawTraffic(seed: string, fleet: Fleet): TrafficOptions {
     tenants: chance.integer(1, 5),
     models: [...new Set([...fleet.truths.values()].flatMap((truth) => truth.models))],
     unknownModels: chance.integer(0, 50),
+    aliased: Object.keys(fleet.config.aliases).length === 0 ? 0 : 200,
     unknownClasses: chance.integer(0, 20),
     longPrompts: chance.integer(0, 30),
     streamed: chance.pick([0, 500, 900, 1000]),
@@ -85,7 +88,7 @@ export class Traffic {
 
   nextJob(nowUs: number): Job {
     const chance = this.#jobs;
-    const { tenants, models, unknownModels, unknownClasses, longPrompts, streamed } = this.#options;
+    const { tenants, models, unknownModels, unknownClasses, longPrompts, streamed, aliased } = this.#options;
     for (let word = 0; word < 3; word += 1) this.#words[word] = this.#ids.next();
     const stream = chance.odds(streamed, 1000);
     const promptTextLength = chance.odds(longPrompts, 1000)
@@ -95,7 +98,11 @@ export class Traffic {
       requestId: uuidv7(wallMsAt(nowUs), this.#random),
       principal: { tenant: `tenant-${chance.integer(1, tenants)}`, project: null, user: null, key: null },
       class: chance.odds(unknownClasses, 1000) ? "unheard-of" : chance.odds(2, 3) ? "interactive" : "batch",
-      model: chance.odds(unknownModels, 1000) ? "unheard-of" : chance.pick(models),
+      model: chance.odds(unknownModels, 1000)
+        ? "unheard-of"
+        : chance.odds(aliased, 1000)
+          ? chance.pick(ALIASES)
+          : chance.pick(models),
       endpoint: chance.odds(9, 10) ? "chat" : "completions",
       stream,
       wantsUsage: stream && chance.odds(1, 2),

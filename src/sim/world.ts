@@ -4,7 +4,7 @@ import { unknownObservation } from "../base/engine-observation.ts";
 import { TimeHeap } from "../base/heap.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
 import { type Job, UNKNOWN_USAGE } from "../base/job.ts";
-import type { Command, Send } from "../kernel/command.ts";
+import type { Command, Send, Wake } from "../kernel/command.ts";
 import type { KernelConfig } from "../kernel/config.ts";
 import type { Cancelled, Event } from "../kernel/event.ts";
 import { Checkers } from "./checkers.ts";
@@ -38,6 +38,8 @@ export interface WorldParts {
 interface Flight {
   readonly job: Job;
   sent: Send | null;
+  /** The latest wake that was asked for, which takes the place of those before it. */
+  wake: Wake | null;
 }
 
 // Faults end when this share of the requests has come; what comes after must find a world that works again.
@@ -171,7 +173,7 @@ export class World implements Host {
     if (this.#arrived === Math.ceil((requests * FAULTY_PERCENT) / 100)) this.#heal();
     if (this.#faults.areOn && this.#arrived % REQUESTS_PER_DISTURBANCE === 0) this.#disturb();
     const job = this.#traffic.nextJob(this.#nowUs);
-    this.#flights.set(job.requestId, { job, sent: null });
+    this.#flights.set(job.requestId, { job, sent: null, wake: null });
     if (this.#faults.happens("clientLeaves")) this.#plantLeaving(job.requestId);
     this.feed({ kind: "arrived", wallMs: wallMsAt(this.#nowUs), job });
     if (this.#arrived < requests) this.#outside(this.#traffic.nextGapUs(), () => this.#arrive());
@@ -279,10 +281,8 @@ export class World implements Host {
         if (sent !== null) this.#engineOf(sent.backendId).abort(command.requestId, command.withinMs);
         return;
       }
-      case "wake": {
-        const { requestId, attempt } = command;
-        return this.after(command.atUs - this.#nowUs, () => this.feed({ kind: "woke", requestId, attempt }));
-      }
+      case "wake":
+        return this.#wake(command);
       case "append":
         this.#flights.delete(command.requestId);
         return this.store.append(command);
@@ -303,6 +303,17 @@ export class World implements Host {
     const flight = present(this.#flights.get(command.requestId), "a request that is sent is in flight");
     flight.sent = command;
     this.#engineOf(command.backendId).send(command, flight.job);
+  }
+
+  #wake(command: Wake): void {
+    const { requestId, attempt, atUs } = command;
+    const flight = present(this.#flights.get(requestId), "a request that is to be woken is in flight");
+    flight.wake = command;
+    this.after(atUs - this.#nowUs, () => {
+      if (flight.wake === command && this.#flights.get(requestId) === flight) {
+        this.feed({ kind: "woke", requestId, attempt });
+      }
+    });
   }
 
   #engineOf(backendId: BackendId): EngineModel {

@@ -1,10 +1,30 @@
 import type { ErrorCode } from "../../src/base/errors.ts";
 import type { BackendId, RequestId } from "../../src/base/ids.ts";
 import type { Endpoint } from "../../src/base/job.ts";
-import type { BackendView, ModelView } from "../../src/kernel/view.ts";
-import type { Desk } from "../../src/ports/desk.ts";
+import type { ModelView } from "../../src/base/model.ts";
+import type { BackendView } from "../../src/kernel/view.ts";
+import type { ConnectionLimit, Desk } from "../../src/ports/desk.ts";
 import type { Exchange, ExchangeOwner } from "../../src/ports/exchange.ts";
 import type { StoredReceipt } from "../../src/ports/store.ts";
+
+/** A model of which nothing is known but what is given. */
+export function modelViewOf(model: string, given: Partial<ModelView> = {}): ModelView {
+  return {
+    model,
+    aliases: [],
+    aliasOf: [],
+    backendIds: ["a"],
+    contextTokens: null,
+    maxOutputTokens: null,
+    inputModalities: null,
+    outputModalities: null,
+    capabilities: {},
+    description: null,
+    ownedBy: null,
+    price: null,
+    ...given,
+  };
+}
 
 /** A desk that does as the test says. */
 export class FakeDesk implements Desk {
@@ -16,6 +36,8 @@ export class FakeDesk implements Desk {
   warnings: readonly string[] = [];
   stopping = false;
   readonly refusals: ErrorCode[] = [];
+  readonly limits: ConnectionLimit[] = [];
+  readonly addresses = new Map<RequestId, string>();
   canRead = true;
   /** True makes the door stumble over a mistake of ours. */
   isBroken = false;
@@ -31,6 +53,12 @@ export class FakeDesk implements Desk {
   inFlight = 0;
   /** What every backend's engine says. */
   engine: BackendView["engine"] = null;
+  /** The models, and whom they were asked for. */
+  modelViews: readonly ModelView[] = [
+    modelViewOf("m", { contextTokens: 4096, aliases: ["other"] }),
+    modelViewOf("org/m 2"),
+  ];
+  readonly modelsFor: Parameters<Desk["models"]>[0][] = [];
   #minted = 0;
 
   arrive(exchange: Exchange): ExchangeOwner {
@@ -45,17 +73,15 @@ export class FakeDesk implements Desk {
     };
   }
 
-  models(): readonly ModelView[] {
-    return [
-      { model: "m", backendIds: ["a"], contextTokens: 4096 },
-      { model: "org/m 2", backendIds: ["a"], contextTokens: null },
-    ];
+  models(holder: Parameters<Desk["models"]>[0]): readonly ModelView[] {
+    this.modelsFor.push(holder);
+    return this.modelViews;
   }
 
   /** Endpoints that the model `m` is served at. */
   endpoints: readonly Endpoint[] = ["chat", "completions", "messages"];
 
-  serves(model: string, endpoint: Endpoint): boolean {
+  serves(_holder: Parameters<Desk["models"]>[0], model: string, endpoint: Endpoint): boolean {
     return model === "m" && this.endpoints.includes(endpoint);
   }
 
@@ -94,6 +120,14 @@ export class FakeDesk implements Desk {
 
   refused(code: ErrorCode): void {
     this.refusals.push(code);
+  }
+
+  turnedAway(by: ConnectionLimit): void {
+    this.limits.push(by);
+  }
+
+  cameFrom(requestId: RequestId, clientAddress: string): void {
+    this.addresses.set(requestId, clientAddress);
   }
 
   mint(): RequestId {

@@ -18,6 +18,7 @@ export function receiptOf(receiptId: RequestId, tenant = "default"): Receipt {
     endpoint: "chat",
     stream: true,
     model: "m",
+    resolvedModel: "m",
     upstreamModel: "m",
     layer: "device",
     site: "here",

@@ -7,10 +7,11 @@ import { ERRORS, type ErrorCode } from "../../src/base/errors.ts";
 import { OpenAiEngine } from "../../src/engines/openai.ts";
 import { Gateway } from "../../src/gateway/server.ts";
 import { errorEnvelope } from "../../src/wire/error.ts";
+import { modelEntry } from "../../src/wire/models.ts";
 import type { Exchange } from "../../src/ports/exchange.ts";
 import { PATIENT } from "../engine-conformance/subject.ts";
 import { FIXTURES, observationOf } from "../engines/fixtures.ts";
-import { FakeDesk } from "../fakes/desk.ts";
+import { FakeDesk, modelViewOf } from "../fakes/desk.ts";
 import { GATEWAY_OPTIONS } from "../fakes/gateway.ts";
 import { anthropicGolden } from "../shapes/anthropic/golden.ts";
 import { startMock } from "../upstream/mock-upstream.ts";
@@ -25,6 +26,7 @@ export interface GoldenFile {
 export async function makeGoldenFiles(): Promise<readonly GoldenFile[]> {
   return [
     { name: "errors.txt", text: errorLines() },
+    { name: "models.txt", text: modelList() },
     { name: "answer-stream.http", text: await answerText({ stream: true }) },
     { name: "answer-stream-usage.http", text: await answerText({ stream: true, wantsUsage: true }) },
     { name: "answer-whole.http", text: await answerText({ stream: false }) },
@@ -54,6 +56,32 @@ function errorLines(): string {
   return Object.entries(ERRORS)
     .map(([code, { status }]) => `${status} ${JSON.stringify(errorEnvelope(code as ErrorCode))}\n`)
     .join("");
+}
+
+/** The entries of GET /v1/models, one a line: a model of which all is known, one of which nothing is, and an alias of both. */
+function modelList(): string {
+  const price = {
+    inputNanoUsdPerMillion: 150_000_000,
+    cachedInputNanoUsdPerMillion: 75_000_000,
+    cacheWriteNanoUsdPerMillion: null,
+    outputNanoUsdPerMillion: 600_000_000,
+    reasoningNanoUsdPerMillion: null,
+    isFrom: true,
+  };
+  const known = modelViewOf("org/known", {
+    aliases: ["known", "default"],
+    contextTokens: 131_072,
+    maxOutputTokens: 8_192,
+    inputModalities: ["text", "image"],
+    outputModalities: ["text"],
+    capabilities: { tools: true, jsonSchema: false },
+    description: "A model of which all is known.",
+    ownedBy: "org",
+    price,
+  });
+  const alias = modelViewOf("either", { aliasOf: ["org/known", "unknown"] });
+  const data = [known, modelViewOf("unknown"), alias].map((view) => modelEntry(view, 1_700_000_000));
+  return data.map((entry) => `${JSON.stringify(entry)}\n`).join("");
 }
 
 interface Asked {

@@ -37,6 +37,10 @@ backends:
   deaf: { url: "http://127.0.0.1:${fullPort.port}/v1", models: [deaf], watch: { connectMs: 300 } }
   small: { url: "${url}", models: [small], contextTokens: 10 }
   text: { url: "${url}", models: { text: ok }, endpoints: [completions] }
+  granted: { url: "${url}", models: { granted: ok }, quota: { requestsPerDay: 1 } }
+  short: { url: "${url}", models: { ok-short: ok } }
+  pool: { discover: { file: no-such-file.json }, models: [pooled] }
+models: { ok-short: { maxOutputTokens: 100, capabilities: { tools: false } } }
 `,
 });
 const keyed = await Baseload.start({
@@ -193,6 +197,8 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   model_not_found: () => asked("no-such-model"),
   endpoint_not_served: () => asked("text"),
   context_length_exceeded: () => asked("small", { messages: [{ role: "user", content: "x".repeat(5000) }] }),
+  output_limit_exceeded: () => asked("ok-short", { max_tokens: 1000 }),
+  content_unsupported: () => asked("ok-short", { tools: [{ type: "function", function: { name: "f" } }] }),
   unknown_class: () => asked("ok", {}, { "x-baseload-class": "no-such-class" }),
   backend_not_found: () => fetched("/api/backends/no-such/cordon", { method: "POST" }),
   file_not_found: () => fetched("/v1/files/file-none"),
@@ -216,15 +222,19 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   },
   too_many_connections: oneConnectionTooMany,
   too_many_requests: oneRequestTooMany,
+  quota_exceeded: async () => {
+    await readJson(chat(server, "granted"));
+    return asked("granted");
+  },
+  no_members: () => asked("pooled"),
   queue_full: async () => (await crowd).full,
   queue_timeout: async () => (await crowd).timedOut,
   storage_unavailable: { elsewhere: "test/scenarios/durability.test.ts", because: "it takes a full disk" },
   shutting_down: stopping,
   upstream_unreachable: () => asked("dead"),
-  upstream_connect_timeout:
-    process.platform === "linux"
-      ? () => asked("deaf")
-      : { elsewhere: "test/scenarios/errors.test.ts", because: "other systems accept connections beyond the queue" },
+  upstream_connect_timeout: FullPort.isPossible
+    ? () => asked("deaf")
+    : { elsewhere: "test/scenarios/errors.test.ts", because: "other systems accept connections beyond the queue" },
   upstream_headers_timeout: () => streamed("headers"),
   upstream_first_timeout: () => streamed("first"),
   upstream_idle_timeout: () => inStream("idle"),

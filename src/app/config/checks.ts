@@ -1,5 +1,6 @@
 import { ENGINE_KINDS } from "../../base/engine-observation.ts";
 import { addressFindings } from "./addresses.ts";
+import { modelFindings } from "./model-checks.ts";
 import { NAME_PATTERN, NAME_REMEDY } from "./names.ts";
 import { shown } from "./problems.ts";
 import type { Finding, Path } from "./problems.ts";
@@ -18,7 +19,13 @@ export const DEFAULT_SITE = "local";
  * that one run reports everything.
  */
 export function crossCheck(raw: unknown): readonly Finding[] {
-  return [...nameFindings(raw), ...backendFindings(raw), ...serverFindings(raw), ...keyFindings(raw)];
+  return [
+    ...nameFindings(raw),
+    ...backendFindings(raw),
+    ...modelFindings(raw),
+    ...serverFindings(raw),
+    ...keyFindings(raw),
+  ];
 }
 
 function nameFindings(raw: unknown): Finding[] {
@@ -54,12 +61,6 @@ function backendFindings(raw: unknown): Finding[] {
         finding(["backends", name, "site"], `there is no site "${shown(site)}"`, choose(site, sites, "sites")),
       );
     }
-    const any = fieldOf(fieldOf(backend, "models"), "*");
-    if (any !== undefined && any !== "*") {
-      findings.push(
-        finding(["backends", name, "models", "*"], "any name can only be passed as it is", 'write "*": "*"'),
-      );
-    }
   }
   return findings;
 }
@@ -82,6 +83,17 @@ function serverFindings(raw: unknown): Finding[] {
   if (typeof chosen === "string" && !classes.includes(chosen)) {
     findings.push(
       finding(["server", "defaultClass"], `there is no class "${shown(chosen)}"`, choose(chosen, classes, "classes")),
+    );
+  }
+  const [url, headers] = [fieldOf(server, "maxUrlBytes") ?? 8192, fieldOf(server, "maxHeaderBytes") ?? 16_384];
+  if (typeof url === "number" && typeof headers === "number" && url >= headers) {
+    const key = fieldOf(server, "maxUrlBytes") === undefined ? "maxHeaderBytes" : "maxUrlBytes";
+    findings.push(
+      finding(
+        ["server", key],
+        "maxHeaderBytes is not more than maxUrlBytes, which counts towards it",
+        "raise maxHeaderBytes or lower maxUrlBytes",
+      ),
     );
   }
   const first = fieldOf(server, "cooldownFirstMs") ?? 1000;

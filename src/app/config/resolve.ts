@@ -1,10 +1,14 @@
-import { basename, dirname, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { EngineKind } from "../../base/engine-observation.ts";
 import type { BackendConfig, ClassConfig, Price, SiteConfig } from "../../kernel/config.ts";
 import { present } from "../../base/assert.ts";
 import { servedBy } from "../../wire/shapes.ts";
 import { addressed } from "./addresses.ts";
+import type { Quota } from "../../dispatch/quota.ts";
+import { isPattern } from "../../policy/model-names.ts";
 import { BUILT_IN_CLASSES, DEFAULT_SITE, siteNames } from "./checks.ts";
+import { embeddedName } from "./embedded-name.ts";
+import { resolveAccess, resolveModels } from "./resolve-models.ts";
 import type { ParsedBackend, ParsedConfig } from "./schema.ts";
 import type {
   AnthropicEngineConfig,
@@ -19,17 +23,13 @@ import type {
   TlsConfig,
 } from "./types.ts";
 
-type EmbeddedBackend = Extract<ParsedBackend, { engine: "embedded" }>;
 type AnthropicBackend = Extract<ParsedBackend, { engine: "anthropic" }>;
-type OpenAiBackend = Exclude<ParsedBackend, EmbeddedBackend | AnthropicBackend>;
+type OpenAiBackend = Exclude<ParsedBackend, { engine: "embedded" } | AnthropicBackend>;
 
 /** Whether a backend's members are found while it runs. */
 function isDiscovered(backend: ParsedBackend): backend is OpenAiBackend {
   return "discover" in backend && backend.discover !== undefined;
 }
-
-/** Name of the model that the embedded engine has without a file. */
-const TINY_MODEL = "baseload-tiny";
 
 /** Makes the configuration that the program runs on. `file` is the path that relative paths in it start from. */
 export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
@@ -42,6 +42,9 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
       version: 1,
       sites: resolveSites(parsed.sites),
       backends: backends.map(([id, backend]) => resolveBackend(id, backend, siteNames(parsed.sites))),
+      ...resolveModels(parsed.models),
+      access: resolveAccess(parsed.tenants),
+      emptyPools: [],
       classes: resolveClasses(parsed.classes),
       limits: {
         maxQueued: server.maxQueued,
@@ -64,6 +67,10 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
       tls: server.tls === undefined ? null : resolveTls(server.tls, from),
       maxBodyBytes: server.maxBodyBytes,
       maxAnswerBytes: server.maxAnswerBytes,
+      maxUrlBytes: server.maxUrlBytes,
+      maxHeaders: server.maxHeaders,
+      maxHeaderBytes: server.maxHeaderBytes,
+      maxJsonDepth: server.maxJsonDepth,
       uploadTimeoutMs: server.uploadTimeoutMs,
       maxConnections: server.maxConnections,
       maxConnectionsPerClient: server.maxConnectionsPerClient ?? null,
@@ -106,7 +113,9 @@ function resolveSites(sites: ParsedConfig["sites"]): SiteConfig[] {
 }
 
 function resolveBackend(id: string, backend: ParsedBackend, sites: readonly string[]): BackendConfig {
-  const sequences = backend.engine === "embedded" ? backend.sequences : null;
+  const isEmbedded = backend.engine === "embedded";
+  const sequences = isEmbedded ? backend.sequences : null;
+  const quota = isEmbedded ? undefined : backend.quota;
   return {
     id,
     site: present(backend.site ?? sites[0], "a site always exists"),
@@ -114,12 +123,27 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
       ? { models: { [embeddedName(backend)]: embeddedName(backend) } }
       : addressed(engineKind(backend), backend.models)),
     endpoints: servedBy(backend.endpoints),
-    maxConcurrent: backend.maxConcurrent ?? sequences,
+    maxConcurrent: lowest(backend.maxConcurrent ?? sequences, quota?.concurrent),
+    quota: quota === undefined ? null : resolveQuota(quota),
     contextTokens: backend.contextTokens ?? null,
     watts: backend.watts ?? null,
     price: backend.price === undefined ? null : resolvePrice(backend.price),
     drainMs: backend.onDisconnect === "drain" ? backend.drainMs : null,
     watch: backend.watch,
+  };
+}
+
+function lowest(limit: number | null, other: number | undefined): number | null {
+  return limit === null || other === undefined ? (limit ?? other ?? null) : Math.min(limit, other);
+}
+
+function resolveQuota(quota: NonNullable<OpenAiBackend["quota"]>): Quota {
+  return {
+    requestsPerMinute: quota.requestsPerMinute ?? null,
+    tokensPerMinute: quota.tokensPerMinute ?? null,
+    requestsPerDay: quota.requestsPerDay ?? null,
+    tokensPerDay: quota.tokensPerDay ?? null,
+    assumedOutputTokens: quota.assumedOutputTokens,
   };
 }
 
@@ -136,6 +160,13 @@ function resolveDiscovered(
       : { kind: "file", file: resolve(of.from, file) };
   const engine = openAiEngine(name, backend, of.from);
   return [{ name, source, everyMs, keepMs, scheme, path, backend: resolveBackend(name, backend, of.sites), engine }];
+}
+
+/** Whether a family's members are worth asking for; any name at all is no family. */
+function hasFamily(models: NonNullable<OpenAiBackend["models"]>): boolean {
+  if (models === "*") return false;
+  const names = Array.isArray(models) ? models : Object.keys(models);
+  return names.some((name) => name !== "*" && isPattern(name));
 }
 
 function resolvePrice(price: NonNullable<ParsedBackend["price"]>): Price {
@@ -194,17 +225,10 @@ function httpEngine(
     headers: Object.fromEntries(
       Object.entries(backend.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
     ),
-    discoverModels: backend.models === undefined,
     onLoss: backend.onLoss,
+    discoverModels: backend.models === undefined || hasFamily(backend.models),
+    modelsAreOptional: backend.models !== undefined,
   };
-}
-
-function embeddedName(backend: EmbeddedBackend): string {
-  if (backend.name !== undefined) return backend.name;
-  // A path written on Windows may be read elsewhere and the reverse, so both separators count.
-  return backend.model === undefined
-    ? TINY_MODEL
-    : basename(backend.model.replaceAll("\\", "/")).replace(/(.)\.gguf$/i, "$1");
 }
 
 function resolveClasses(written: ParsedConfig["classes"]): Record<string, ClassConfig> {

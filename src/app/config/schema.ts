@@ -3,10 +3,12 @@ import { ENGINE_KINDS } from "../../base/engine-observation.ts";
 import { DEFAULT_MAX_TOKENS } from "../../wire/anthropic/shape.ts";
 import { discover } from "./discover-fields.ts";
 import { count, decimal, milliseconds, objective, optionalCount } from "./fields.ts";
+import { modelEntry, modelName, modelRules } from "./model-fields.ts";
 import { name, named } from "./names.ts";
 import { say } from "./say.ts";
 import { env, literalKey, secretFile, secretSource } from "./secret-fields.ts";
 import { network, tls } from "./server-fields.ts";
+import { quota } from "./quota-fields.ts";
 import { baseUrl, headers } from "./upstream-fields.ts";
 
 /** Keys that hold decimal numbers. The reader keeps their text, so that no figure passes through binary floating point. */
@@ -23,7 +25,7 @@ export const DECIMAL_KEYS: ReadonlySet<string> = new Set([
 ]);
 
 /** Top-level names of the design that this version does not act on. Accepting a setting that does nothing would be a lie. */
-export const RESERVED_KEYS: ReadonlySet<string> = new Set(["models", "objective", "policy"]);
+export const RESERVED_KEYS: ReadonlySet<string> = new Set(["objective", "policy"]);
 
 const server = z.strictObject({
   host: z
@@ -39,6 +41,20 @@ const server = z.strictObject({
     67_108_864,
     "Largest answer that is held in memory when the client does not stream, in bytes.",
   ),
+  maxUrlBytes: count(1, 8192, "Longest URL, in bytes. One that is longer is answered with 414."),
+  maxHeaders: count(1, 100, "Headers of one request. More are answered with 431."),
+  maxHeaderBytes: z
+    .int()
+    .min(1024)
+    .max(1_048_576)
+    .default(16_384)
+    .describe("A request's headers together, its URL included, in bytes. More are answered with 431."),
+  maxJsonDepth: z
+    .int()
+    .min(8)
+    .max(1000)
+    .default(256)
+    .describe("Levels of objects and arrays in a body. More are answered with 400."),
   uploadTimeoutMs: milliseconds(30_000, "For a request's headers and body to arrive in full."),
   maxConnections: count(1, 10_000, "Connections at once. One more is answered with 503 and closed."),
   maxConnectionsPerClient: optionalCount(
@@ -168,8 +184,6 @@ const common = {
   watch: watch.prefault({}).describe("How long each stage of an answer may take before the attempt counts as failed."),
 };
 
-const modelName = z.string().min(1);
-
 const models = z
   .union([z.literal("*"), z.array(modelName).min(1), z.record(modelName, modelName)], {
     error: say(
@@ -182,7 +196,7 @@ const models = z
     'Models it serves: a list of names, a map from the name that clients use to the backend\'s own, or "*" for any name. Absent: asked of GET url/models.',
   );
 
-const modelEntry = z.strictObject({
+const addressedModel = z.strictObject({
   model: modelName.describe("The backend's own name of the model."),
   lora: z
     .union([modelName, z.int().min(0)])
@@ -212,7 +226,7 @@ const openai = z.strictObject({
   key: secretSource.optional().describe("The key sent as `authorization: Bearer`: {env: NAME} or {file: PATH}."),
   headers: headers.optional(),
   models: z
-    .union([z.literal("*"), z.array(modelName).min(1), z.record(modelName, z.union([modelName, modelEntry]))], {
+    .union([z.literal("*"), z.array(modelName).min(1), z.record(modelName, z.union([modelName, addressedModel]))], {
       error: say(
         "not a choice of models",
         "write a list of names, a map from the client's name to the backend's, or \"*\" for any name",
@@ -220,9 +234,10 @@ const openai = z.strictObject({
     })
     .optional()
     .describe(
-      'Models it serves: a list of names, a map from the name that clients use to the backend\'s own or to {model, lora, dataParallelRank}, or "*" for any name. Absent: asked of GET url/models.',
+      'Models it serves: a list of names, a map from the name that clients use to the backend\'s own or to {model, lora, dataParallelRank}, or "*" for any name. A name that ends with a star is a family, such as gpt-*. Absent: asked of GET url/models.',
     ),
   maxConcurrent: optionalCount("Requests it may hold at once. Absent: no limit."),
+  quota: quota.optional(),
   contextTokens: optionalCount(
     "Tokens that prompt and answer may fill together. Absent: what its engine says, else unknown, so never a reason to refuse.",
   ),
@@ -238,6 +253,7 @@ const anthropic = z.strictObject({
   headers: headers.optional(),
   models,
   maxConcurrent: optionalCount("Requests it may hold at once. Absent: no limit."),
+  quota: quota.optional(),
   contextTokens: optionalCount(
     "Tokens that prompt and answer may fill together. Absent: unknown, so never a reason to refuse.",
   ),
@@ -300,6 +316,7 @@ const key = z
         .boolean()
         .default(false)
         .describe("Whether it may operate the server: see, cordon and drain backends at /api/backends."),
+      ...modelRules("the key, of those of its tenant,"),
     },
     {
       error: literalKey(
@@ -315,6 +332,7 @@ const key = z
 
 const tenant = z.strictObject({
   keys: z.array(key).min(1).describe("Keys that its programs send as `authorization: Bearer`."),
+  ...modelRules("the tenant"),
 });
 
 /**
@@ -327,6 +345,10 @@ export const configSchema = z
     server: server.prefault({}).describe("The HTTP server and the limits that hold for every backend."),
     sites: named(site, "Places where backends stand, by name. Absent: one site `local` of layer device.").optional(),
     backends: named(backend, "Deployments that accept requests, by name. At least one.", 1),
+    models: z
+      .record(modelName, modelEntry)
+      .describe("What is known of models, by the name that clients use, whichever backend serves them; and aliases.")
+      .prefault({}),
     classes: named(
       serviceClass,
       "Service classes and their latency objectives. standard, interactive and batch are always there.",
@@ -361,6 +383,12 @@ export const configSchema = z
           .min(1)
           .default("none")
           .describe("One JSON line a request, never a body or a key: `none`, `stdout`, or a file that is appended to."),
+        logClientAddress: z
+          .boolean()
+          .default(false)
+          .describe(
+            "Whether its lines name the client's address, as seen through trusted proxies. An address is personal data in many places.",
+          ),
       })
       .prefault({})
       .describe("What is observed and shown."),

@@ -15,13 +15,15 @@ export interface OpenAiEngineConfig {
   readonly key: SecretSource | null;
   /** Headers sent with every request, besides the key's. */
   readonly headers: Readonly<Record<string, string>>;
-  /** True when the kernel's `models` is null: names are asked of `GET url/models`. */
+  /** True when names are asked of `GET url/models`: the kernel's `models` is null, or has families, whose members are listed then. */
   readonly discoverModels: boolean;
   /** The endpoints that it has itself. */
   readonly speaks: readonly Endpoint[];
   readonly onLoss: OnLoss;
   /** Whose own endpoints it has besides; `auto` finds out. Absent is `openai`: none. */
   readonly engineKind?: EngineKind | "auto";
+  /** True when it is asked for families' members alone: a server that has no such list is up all the same. */
+  readonly modelsAreOptional: boolean;
 }
 
 /** Anthropic's Messages API by URL. */
@@ -98,6 +100,13 @@ export interface ServerConfig {
   readonly maxBodyBytes: number;
   /** Most bytes of a non-streamed answer that are held. */
   readonly maxAnswerBytes: number;
+  readonly maxUrlBytes: number;
+  /** Headers of one request. */
+  readonly maxHeaders: number;
+  /** Of all of them together, the URL included. */
+  readonly maxHeaderBytes: number;
+  /** Levels of objects and arrays in a body. */
+  readonly maxJsonDepth: number;
   /** For a request's headers and body to arrive in full. */
   readonly uploadTimeoutMs: number;
   readonly maxConnections: number;
@@ -143,5 +152,7 @@ export interface AppConfig {
     readonly probeIntervalMs: number;
     /** `none`, `stdout`, or the absolute path of a file. */
     readonly requestLog: string;
+    /** Whether its lines name the client's address. */
+    readonly logClientAddress: boolean;
   };
 }

@@ -1,5 +1,9 @@
+import type { KernelConfig } from "../../kernel/config.ts";
+import { matches } from "../../policy/model-names.ts";
 import { loopback } from "./bind.ts";
 import type { Finding } from "./problems.ts";
+import { shown } from "./problems.ts";
+import { nearest } from "./suggest.ts";
 import type { AnthropicEngineConfig, AppConfig, DiscoveredConfig, OpenAiEngineConfig } from "./types.ts";
 
 /** What a good file may say and yet hardly mean. */
@@ -26,7 +30,28 @@ export function warningsOf(config: AppConfig): readonly Finding[] {
       ),
     ];
   });
-  return [...unused, ...crowded, ...upstreams.flatMap(upstreamWarnings)];
+  const unserved = unservedModels(config.kernel.models, backends);
+  const { requestLog, logClientAddress } = config.telemetry;
+  const unlogged =
+    logClientAddress && requestLog === "none"
+      ? [warn(["telemetry", "logClientAddress"], "there is no request log", "set requestLog, or remove it")]
+      : [];
+  return [...unused, ...unserved, ...crowded, ...unlogged, ...upstreams.flatMap(upstreamWarnings)];
+}
+
+/** What is said of a model that nobody has is probably said of another, whose name is spelled otherwise. */
+function unservedModels(models: KernelConfig["models"], backends: KernelConfig["backends"]): Finding[] {
+  const maps = backends.map((backend) => backend.models);
+  // A backend that is asked for its names may have any.
+  if (maps.includes(null)) return [];
+  const served = maps.flatMap((map) => Object.keys(map ?? {}));
+  return Object.keys(models)
+    .filter((model) => !served.some((pattern) => matches(pattern, model)))
+    .map((model) => {
+      const near = nearest(model, served);
+      const remedy = near === null ? "add it to a backend's models, or remove it" : `did you mean ${shown(near)}?`;
+      return warn(["models", model], "no backend has a model of this name", remedy);
+    });
 }
 
 /** A member as it may be: on another machine, for all that the file tells. */

@@ -19,6 +19,8 @@ export interface RunParts {
   readonly slots: Slots;
   readonly endpoint: Endpoint;
   readonly maxRequests: number;
+  /** Levels of objects and arrays in one request. */
+  readonly maxJsonDepth: number;
   /** How long results are kept. */
   readonly keepSeconds: number;
   readonly log: (line: string) => void;
@@ -169,9 +171,9 @@ export class BatchRun {
   /** How the line was answered in the end; null when the run was stopped meanwhile. */
   async #answered(line: BatchLine): Promise<LineOutcome | null> {
     for (let tries = 1; ; tries += 1) {
-      const { desk, endpoint } = this.#parts;
+      const { desk, endpoint, maxJsonDepth } = this.#parts;
       const requestId = desk.mint(Date.now());
-      const parsed = parseRequest(endpoint, line.body);
+      const parsed = parseRequest(endpoint, line.body, maxJsonDepth);
       if (!parsed.ok || parsed.request.stream) {
         const why = parsed.ok ? { detail: "a batch has no streams", param: "stream" } : parsed;
         const body = clientErrors(endpoint).body(parsed.ok ? "invalid_request" : parsed.code, why);
@@ -183,7 +185,8 @@ export class BatchRun {
       if (answer === null) return null;
       if (!answer.retriable || tries === MAX_TRIES || this.#isCalledOff()) return { ...answer, requestId };
       const backOffMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1));
-      await this.#sleep(answer.retryAfterMs ?? backOffMs);
+      const leftMs = this.#batch.expires_at * 1000 - Date.now();
+      await this.#sleep(Math.max(0, Math.min(answer.retryAfterMs ?? backOffMs, leftMs)));
       if (this.#isCalledOff()) return this.#stopped ? null : { ...answer, requestId };
     }
   }

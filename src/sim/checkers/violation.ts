@@ -8,6 +8,7 @@ export type Rule =
   | "abort-running"
   | "attempts"
   | "backend-limit"
+  | "backend-quota"
   | "send-eligible"
   | "queue-bound"
   | "queue-deadline"
