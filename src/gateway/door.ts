@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorCode } from "../base/errors.ts";
 import type { Endpoint, Job } from "../base/job.ts";
 import type { Desk } from "../ports/desk.ts";
+import type { RunCall } from "../base/run.ts";
 import { clientErrors, requestIdHeaders } from "../wire/client-errors.ts";
 import { parseRequest, type ParsedRequest, promptText } from "../wire/request.ts";
 import type { KeyHolder } from "./access.ts";
@@ -10,6 +11,7 @@ import { answering, closeUnread, sendError, sendJson, sendKept } from "./answers
 import { readBody } from "./body.ts";
 import { HttpExchange } from "./exchange.ts";
 import { jobOf } from "./job.ts";
+import { runCallOf } from "./run-call.ts";
 import { Idempotency, type KeptAnswer, type KeyUse, type Recording } from "./idempotency.ts";
 
 /** How the door takes requests. */
@@ -113,6 +115,8 @@ export class Door {
       sendJson(res, 200, { value, headers: [...headers, "x-baseload-method", "counted_estimate"] });
       return null;
     }
+    const run = runCallOf(req.headers, parsed.request.value, endpoint);
+    if (run !== null && "param" in run) return refuse("invalid_request", run);
     const key = req.headers["idempotency-key"];
     const claim = key === undefined ? null : this.#claim({ ...of, key, body });
     if (claim?.kind === "refused") return refuse(claim.code, claim.more);
@@ -121,7 +125,7 @@ export class Door {
       sendKept(res, claim.answer, headers);
       return null;
     }
-    const job = this.#jobOf(req, parsed.request, { ...of, bodyBytes: body.length });
+    const job = this.#jobOf(req, parsed.request, { ...of, bodyBytes: body.length, run });
     const recording = claim?.recording ?? null;
     const { value } = parsed.request;
     const passed = passedHeaders(req);
@@ -161,6 +165,7 @@ export class Door {
       readonly holder: KeyHolder;
       readonly requestId: string;
       readonly bodyBytes: number;
+      readonly run: RunCall | null;
     },
   ): Job {
     const { holder } = of;

@@ -49,6 +49,7 @@ export class HttpExchange implements Exchange {
   #dropped: readonly string[] = [];
   #committed = false;
   #ended = false;
+  #runStep: number | null = null;
 
   constructor(parts: ExchangeParts) {
     this.job = parts.job;
@@ -80,6 +81,10 @@ export class HttpExchange implements Exchange {
 
   promptText(): string {
     return promptText(this.#value);
+  }
+
+  joined(step: number): void {
+    this.#runStep = step;
   }
 
   write(chunk: Buffer): boolean {
@@ -177,7 +182,8 @@ export class HttpExchange implements Exchange {
   }
 
   #receiptHeader(): FlatHeaders {
-    return ["x-baseload-receipt", this.job.requestId];
+    const receipt = ["x-baseload-receipt", this.job.requestId];
+    return this.#runStep === null ? receipt : [...receipt, "x-baseload-run-step", String(this.#runStep)];
   }
 }
 

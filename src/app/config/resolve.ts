@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
 import type { EngineKind } from "../../base/engine-observation.ts";
-import type { BackendConfig, ClassConfig, Price, SiteConfig } from "../../kernel/config.ts";
+import type { BackendConfig, ClassConfig, KernelConfig, Price, RunRules, SiteConfig } from "../../kernel/config.ts";
 import { present } from "../../base/assert.ts";
 import { servedBy } from "../../wire/shapes.ts";
 import { addressed } from "./addresses.ts";
@@ -52,6 +52,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
         maxAttempts: server.maxAttempts,
         maxUnsettled: storage.maxUnsettled,
       },
+      runs: resolveRuns(parsed),
       cooldown: { firstMs: server.cooldownFirstMs, maxMs: server.cooldownMaxMs },
     },
     storage: {
@@ -248,6 +249,38 @@ function resolveTenant(id: string, tenant: ParsedConfig["tenants"][string], from
     source: key.sha256 === undefined ? secretSource(key, from) : { sha256: key.sha256.toLowerCase() },
   }));
   return { id, keys };
+}
+
+function resolveRuns({ runs, tenants }: ParsedConfig): KernelConfig["runs"] {
+  const own = Object.entries(tenants).flatMap(([id, tenant]) =>
+    tenant.runs === undefined ? [] : [[id, resolveRules(runs, tenant.runs)] as const],
+  );
+  return {
+    defaults: resolveRules(runs, {}),
+    tenants: Object.fromEntries(own),
+    maxKept: runs.maxKept,
+    idleMs: runs.idleMs,
+  };
+}
+
+type OwnRuns = NonNullable<ParsedConfig["tenants"][string]["runs"]> | Record<string, never>;
+
+/** What a tenant has of its own stands in place of what is said for all, key by key. */
+function resolveRules(all: ParsedConfig["runs"], own: OwnRuns): RunRules {
+  const maxSeconds = own.maxSeconds ?? all.maxSeconds;
+  const maxSameCalls = own.maxSameCalls ?? all.maxSameCalls;
+  return {
+    limits: {
+      maxSteps: own.maxSteps ?? all.maxSteps ?? null,
+      maxTokens: own.maxTokens ?? all.maxTokens ?? null,
+      maxCostNanoUsd: own.maxUsd ?? all.maxUsd ?? null,
+      maxEnergyMilliJoules: own.maxJoules ?? all.maxJoules ?? null,
+      maxWallMs: maxSeconds === undefined ? null : maxSeconds * 1000,
+      maxSameCalls: maxSameCalls === 0 ? null : maxSameCalls,
+    },
+    maxOutputTokens: own.maxOutputTokens ?? all.maxOutputTokens,
+    unknown: own.unknown ?? all.unknown,
+  };
 }
 
 function secretSource(

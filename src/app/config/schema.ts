@@ -6,6 +6,7 @@ import { count, decimal, milliseconds, objective, optionalCount } from "./fields
 import { modelEntry, modelName, modelRules } from "./model-fields.ts";
 import { name, named } from "./names.ts";
 import { say } from "./say.ts";
+import { runs, tenantRuns } from "./run-fields.ts";
 import { env, literalKey, secretFile, secretSource } from "./secret-fields.ts";
 import { network, tls } from "./server-fields.ts";
 import { quota } from "./quota-fields.ts";
@@ -21,6 +22,8 @@ export const DECIMAL_KEYS: ReadonlySet<string> = new Set([
   "cacheWriteUsdPerMillion",
   "outputUsdPerMillion",
   "reasoningUsdPerMillion",
+  "maxUsd",
+  "maxJoules",
   "loraScale",
 ]);
 
@@ -332,6 +335,7 @@ const key = z
 
 const tenant = z.strictObject({
   keys: z.array(key).min(1).describe("Keys that its programs send as `authorization: Bearer`."),
+  runs: tenantRuns.optional().describe("Limits of its runs, in place of those under `runs`, key by key."),
   ...modelRules("the tenant"),
 });
 
@@ -357,6 +361,7 @@ export const configSchema = z
       tenant,
       "Who may call, by name. Absent: no keys, loopback only, all requests belong to tenant `default`.",
     ).prefault({}),
+    runs: runs.prefault({}).describe("Limits of the runs of agents: of calls that name the same x-baseload-run."),
     storage: z
       .strictObject({
         maxUnsettled: count(1, 10_000, "Receipts that may wait for the disk before new requests are refused."),
