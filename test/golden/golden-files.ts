@@ -15,6 +15,7 @@ import { FIXTURES, observationOf } from "../engines/fixtures.ts";
 import { FakeDesk, modelViewOf } from "../fakes/desk.ts";
 import { GATEWAY_OPTIONS } from "../fakes/gateway.ts";
 import { anthropicGolden } from "../shapes/anthropic/golden.ts";
+import { cloudGoldenFiles } from "../shapes/cloud-golden.ts";
 import { runPageOf } from "../fakes/run.ts";
 import { startMock } from "../upstream/mock-upstream.ts";
 
@@ -40,6 +41,7 @@ export async function makeGoldenFiles(): Promise<readonly GoldenFile[]> {
     { name: "answer-stream-usage.http", text: await answerText({ stream: true, wantsUsage: true }) },
     { name: "answer-whole.http", text: await answerText({ stream: false }) },
     ...anthropicGolden(),
+    ...cloudGoldenFiles(),
     ...FIXTURES.map((fixture) => ({
       name: `../engines/fixtures/${fixture.name}/expected.json`,
       text: `${JSON.stringify(observationOf(fixture), null, 2)}\n`,

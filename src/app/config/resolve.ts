@@ -2,14 +2,15 @@ import { dirname, resolve } from "node:path";
 import type { EngineKind } from "../../base/engine-observation.ts";
 import type { BackendConfig, ClassConfig, KernelConfig, Price, RunRules, SiteConfig } from "../../kernel/config.ts";
 import { present } from "../../base/assert.ts";
-import { servedBy } from "../../wire/shapes.ts";
+import { CONVERSATIONS, servedBy } from "../../wire/shapes.ts";
 import { addressed } from "./addresses.ts";
 import type { Quota } from "../../dispatch/quota.ts";
-import { isPattern } from "../../policy/model-names.ts";
 import { BUILT_IN_CLASSES, DEFAULT_SITE, siteNames } from "./checks.ts";
 import { embeddedName } from "./embedded-name.ts";
-import { resolveAccess, resolveModels } from "./resolve-models.ts";
+import { type CloudBackend, cloudEngine, isCloud } from "./resolve-cloud.ts";
+import { hasFamily, resolveAccess, resolveModels } from "./resolve-models.ts";
 import type { ParsedBackend, ParsedConfig } from "./schema.ts";
+import { lowerCased, secretSource } from "./sources.ts";
 import type {
   AnthropicEngineConfig,
   AppConfig,
@@ -18,13 +19,12 @@ import type {
   EngineConfig,
   KeyConfig,
   OpenAiEngineConfig,
-  SecretSource,
   TenantConfig,
   TlsConfig,
 } from "./types.ts";
 
 type AnthropicBackend = Extract<ParsedBackend, { engine: "anthropic" }>;
-type OpenAiBackend = Exclude<ParsedBackend, { engine: "embedded" } | AnthropicBackend>;
+type OpenAiBackend = Exclude<ParsedBackend, { engine: "embedded" } | AnthropicBackend | CloudBackend>;
 
 /** Whether a backend's members are found while it runs. */
 function isDiscovered(backend: ParsedBackend): backend is OpenAiBackend {
@@ -120,10 +120,8 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
   return {
     id,
     site: present(backend.site ?? sites[0], "a site always exists"),
-    ...(backend.engine === "embedded"
-      ? { models: { [embeddedName(backend)]: embeddedName(backend) } }
-      : addressed(engineKind(backend), backend.models)),
-    endpoints: servedBy(backend.endpoints),
+    ...modelsOf(backend),
+    endpoints: isCloud(backend) ? [...CONVERSATIONS, "embeddings"] : servedBy(backend.endpoints),
     maxConcurrent: lowest(backend.maxConcurrent ?? sequences, quota?.concurrent),
     quota: quota === undefined ? null : resolveQuota(quota),
     contextTokens: backend.contextTokens ?? null,
@@ -132,6 +130,11 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
     drainMs: backend.onDisconnect === "drain" ? backend.drainMs : null,
     watch: backend.watch,
   };
+}
+
+function modelsOf(backend: ParsedBackend): Pick<BackendConfig, "models" | "addresses"> {
+  if (backend.engine === "embedded") return { models: { [embeddedName(backend)]: embeddedName(backend) } };
+  return addressed(isCloud(backend) ? "openai" : engineKind(backend), backend.models);
 }
 
 function lowest(limit: number | null, other: number | undefined): number | null {
@@ -163,13 +166,6 @@ function resolveDiscovered(
   return [{ name, source, everyMs, keepMs, scheme, path, backend: resolveBackend(name, backend, of.sites), engine }];
 }
 
-/** Whether a family's members are worth asking for; any name at all is no family. */
-function hasFamily(models: NonNullable<OpenAiBackend["models"]>): boolean {
-  if (models === "*") return false;
-  const names = Array.isArray(models) ? models : Object.keys(models);
-  return names.some((name) => name !== "*" && isPattern(name));
-}
-
 function resolvePrice(price: NonNullable<ParsedBackend["price"]>): Price {
   return {
     inputNanoUsdPerMillion: price.inputUsdPerMillion,
@@ -193,6 +189,7 @@ function resolveEngine(backendId: string, backend: ParsedBackend, from: string):
       threads: backend.threads ?? null,
     };
   }
+  if (isCloud(backend)) return cloudEngine(backendId, backend, from);
   if (backend.engine !== "anthropic") return openAiEngine(backendId, backend, from);
   const { defaultMaxTokens } = backend;
   return { kind: "anthropic", ...httpEngine(backendId, backend, from), defaultMaxTokens };
@@ -223,9 +220,7 @@ function httpEngine(
     backendId,
     url: (backend.url ?? "").replace(/\/+$/, ""),
     key: backend.key === undefined ? null : secretSource(backend.key, from),
-    headers: Object.fromEntries(
-      Object.entries(backend.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
-    ),
+    headers: lowerCased(backend.headers),
     onLoss: backend.onLoss,
     discoverModels: backend.models === undefined || hasFamily(backend.models),
     modelsAreOptional: backend.models !== undefined,
@@ -281,12 +276,4 @@ function resolveRules(all: ParsedConfig["runs"], own: OwnRuns): RunRules {
     maxOutputTokens: own.maxOutputTokens ?? all.maxOutputTokens,
     unknown: own.unknown ?? all.unknown,
   };
-}
-
-function secretSource(
-  source: { readonly env?: string | undefined; readonly file?: string | undefined },
-  from: string,
-): SecretSource {
-  if (source.env !== undefined) return { env: source.env };
-  return { file: resolve(from, present(source.file, "the schema lets a source have exactly one of env and file")) };
 }

@@ -34,29 +34,26 @@ export function withTables(text: string, tables: string): string {
   return `${text.slice(0, begin + TABLES_BEGIN.length)}\n\n${tables}\n${text.slice(end)}`;
 }
 
-/** What all engines take alike is one table; what some take, or take differently, is in each one's own. */
+/** What every engine takes alike is one table; what only some take, or take differently, stands in each one's own. */
 function backendTables(node: JsonSchemaNode): string {
-  const kinds = present(node.additionalProperties || null, "backends are a map").oneOf ?? [];
-  const tables = kinds.map((kind) => ({ name: engineName(kind), rows: rowsOf(kind, "") }));
-  const isShared = (row: Row): boolean =>
-    tables.every(({ rows }) => rows.some((other) => JSON.stringify(other) === JSON.stringify(row)));
-  const [first] = tables;
-  return [
-    section("backends.NAME", present(first, "there is an engine").rows.filter(isShared), node),
-    ...tables.map(({ name, rows }) =>
-      section(
-        `backends.NAME with engine: ${name}`,
-        rows.filter((row) => !isShared(row)),
-        null,
-      ),
+  const engines = present(node.additionalProperties || null, "backends are a map").oneOf ?? [];
+  const all = engines.map((engine) => ({ name: nameOf(engine), rows: rowsOf(engine, "") }));
+  const isCommon = (row: Row): boolean =>
+    all.every(({ rows }) => rows.some((other) => JSON.stringify(other) === JSON.stringify(row)));
+  const common = present(all[0], "there is an engine").rows.filter(isCommon);
+  const own = all.map(({ name, rows }) =>
+    section(
+      `backends.NAME with engine: ${name}`,
+      rows.filter((row) => !isCommon(row)),
+      null,
     ),
-  ].join("\n");
+  );
+  return [section("backends.NAME", common, node), ...own].join("\n");
 }
 
-/** The name of a kind of engine; the first of those that are configured alike. */
-function engineName(kind: JsonSchemaNode): string {
-  const engine = present(kind.properties?.["engine"], "an engine says its name");
-  return String(engine.const ?? engine.enum?.[0]);
+function nameOf(engine: JsonSchemaNode): string {
+  const { const: only, enum: [first] = [only] } = present(engine.properties?.["engine"], "an engine has its name");
+  return String(first);
 }
 
 function rowsOf(node: JsonSchemaNode, prefix: string): readonly Row[] {
