@@ -16,6 +16,7 @@ export function engineSecrets(config: EngineConfig, doors: SecretDoors): EngineS
     case "embedded":
       return {};
     case "openai":
+    case "anthropic":
       return config.key === null ? {} : { key: readSecret(config.key, doors) };
     case "gemini":
       return { key: readSecret(config.key, doors) };

@@ -26,6 +26,13 @@ export interface OpenAiEngineConfig {
   readonly modelsAreOptional: boolean;
 }
 
+/** Anthropic's Messages API by URL. */
+export interface AnthropicEngineConfig extends Omit<OpenAiEngineConfig, "kind" | "speaks" | "engineKind"> {
+  readonly kind: "anthropic";
+  /** `max_tokens` of a converted request that names none. */
+  readonly defaultMaxTokens: number;
+}
+
 /** llama.cpp in a child process. */
 export interface EmbeddedEngineConfig {
   readonly kind: "embedded";
@@ -83,7 +90,7 @@ export interface BedrockEngineConfig extends CloudEngineCommon {
 
 export type CloudEngineConfig = GeminiEngineConfig | VertexEngineConfig | BedrockEngineConfig;
 
-export type EngineConfig = OpenAiEngineConfig | EmbeddedEngineConfig | CloudEngineConfig;
+export type EngineConfig = OpenAiEngineConfig | AnthropicEngineConfig | EmbeddedEngineConfig | CloudEngineConfig;
 
 /** A backend whose members are found while it runs; each of them is a backend of its own in the kernel. */
 export interface DiscoveredConfig {
