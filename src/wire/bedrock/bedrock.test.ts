@@ -213,6 +213,10 @@ describe("requests in Bedrock's shape", () => {
       thinking: { type: "adaptive" },
       output_config: { effort: "low" },
     });
+    assert.deepEqual(effort("us.anthropic.claude-opus-4-6-v1", "max"), {
+      thinking: { type: "adaptive" },
+      output_config: { effort: "high" },
+    });
     assert.deepEqual(effort("openai.gpt-oss-120b-1:0", "low"), { reasoning_effort: "low" });
     assert.deepEqual(effort("amazon.nova-2-lite-v1:0", "high"), {
       reasoningConfig: { type: "enabled", maxReasoningEffort: "high" },

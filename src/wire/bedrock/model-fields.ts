@@ -10,6 +10,7 @@ const BUDGETS: Readonly<Record<string, number>> = {
   medium: 8192,
   high: 16_384,
   xhigh: 32_768,
+  max: 32_768,
 };
 
 /** The words of models that take low, medium and high alone. */
@@ -19,6 +20,7 @@ const WORDS: Readonly<Record<string, string>> = {
   medium: "medium",
   high: "high",
   xhigh: "high",
+  max: "high",
 };
 
 /**

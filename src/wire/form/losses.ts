@@ -39,6 +39,11 @@ export class Losses {
     if (mark !== undefined) this.hint(path, "this API takes no marks for its prompt cache");
   }
 
+  /** A document's title, in a shape that has no place for it. */
+  title(path: string, name: string | null): void {
+    if (name !== null) this.hint(`${path} title`, "this API has no title for such a document");
+  }
+
   /** A call that is demanded of a model that has no tools, in a shape that takes no choice without them. */
   idleChoice(choice: FormToolChoice | null): void {
     const isDemand = choice !== null && choice.kind !== "auto" && choice.kind !== "none";

@@ -78,6 +78,7 @@ export class ContentPrinter {
 
   #part(part: FormPart, path: string): readonly JsonObject[] {
     if ("cache" in part) this.#losses.cache(path, part.cache);
+    if (part.kind === "document") this.#losses.title(path, part.name);
     switch (part.kind) {
       case "text":
         return part.text === "" ? [] : [{ text: part.text }];

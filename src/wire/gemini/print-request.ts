@@ -15,6 +15,8 @@ const BUDGETS: Readonly<Record<string, number>> = {
   medium: 8192,
   high: 24_576,
   xhigh: 24_576,
+  // Anthropic's word, which is above all others.
+  max: 24_576,
 };
 
 /**
@@ -112,6 +114,6 @@ function printThinking({ enabled, effort, budgetTokens }: FormReasoning, model: 
 /** The word of the third generation, whose larger models have no `minimal`; null for one that is not known. */
 function levelOf(effort: string, model: string): string | null {
   if (effort === "none" || effort === "minimal") return model.includes("pro") ? "low" : "minimal";
-  if (effort === "xhigh") return "high";
+  if (effort === "xhigh" || effort === "max") return "high";
   return Object.hasOwn(BUDGETS, effort) ? effort : null;
 }

@@ -11,6 +11,7 @@ import {
 } from "../form/request.ts";
 import type { PrintedRequest } from "../form/shape.ts";
 import { compact, type JsonObject } from "../json.ts";
+import { printEffort } from "./effort.ts";
 
 /** Members of OpenAI's own APIs that mean the same in each of them. */
 const TAKEN_EXTRAS: ReadonlySet<string> = new Set([
@@ -62,7 +63,7 @@ export function printChatRequest(request: FormRequest): PrintedRequest {
     tool_choice: printToolChoice(request.toolChoice),
     parallel_tool_calls: request.parallelToolCalls,
     response_format: printFormat(request.format),
-    reasoning_effort: reasoning?.effort ?? null,
+    reasoning_effort: printEffort(reasoning?.effort ?? null, losses),
     user: request.user,
     ...extras,
   });
@@ -122,9 +123,15 @@ function printAssistant(turn: FormTurn, index: number, losses: Losses): JsonObje
   return {
     role: "assistant",
     ...compact({ name: turn.name, refusal: refusals.length === 0 ? null : refusals.map(({ text }) => text).join("") }),
-    content: spoken.length === 0 ? null : printContent(spoken, index, losses),
+    // Only a turn that calls or refuses may have no words. One of thoughts alone stays as an empty one, so that roles go on alternating.
+    content: spoken.length === 0 && turn.parts.some(standsAlone) ? null : printContent(spoken, index, losses),
     ...(calls.length === 0 ? {} : { tool_calls: calls.map(printCall) }),
   };
+}
+
+/** Whether a part is a member of its message and needs no words beside it. */
+function standsAlone({ kind }: FormPart): boolean {
+  return kind === "tool-call" || kind === "refusal";
 }
 
 function printCall({ id, name, argumentsJson }: PartOf<"tool-call">): JsonObject {
@@ -136,7 +143,9 @@ function printContent(parts: readonly FormPart[], turn: number, losses: Losses):
   const [only] = parts;
   if (parts.length === 0) return "";
   for (const [index, part] of parts.entries()) {
-    if ("cache" in part) losses.cache(pathOf(turn, index, part.kind), part.cache);
+    const path = pathOf(turn, index, part.kind);
+    if ("cache" in part) losses.cache(path, part.cache);
+    if (part.kind === "document" && part.source.kind !== "data") losses.title(path, part.name);
   }
   if (parts.length === 1 && only?.kind === "text") return only.text;
   return parts.flatMap((part, index) => {

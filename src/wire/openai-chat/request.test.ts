@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { plain } from "../../../test/shapes/arbitraries.ts";
-import { isUnreadable, type Loss } from "../form/shape.ts";
+import { BARE } from "../../../test/shapes/conversations.ts";
+import type { FormPart, FormTurn } from "../form/request.ts";
+import { isUnreadable, type Loss, type PrintedRequest } from "../form/shape.ts";
+import type { JsonObject } from "../json.ts";
+import { printResponsesRequest } from "../responses/print-request.ts";
 import { printChatRequest } from "./print-request.ts";
 import { readChatRequest } from "./read-request.ts";
 
@@ -81,6 +85,10 @@ const request = fc.record(
   { requiredKeys: ["model", "messages"] },
 );
 
+function ofParts(role: FormTurn["role"], parts: readonly FormPart[]): PrintedRequest {
+  return printChatRequest({ ...BARE, turns: [{ role, name: null, parts }] });
+}
+
 describe("requests in the shape of chat completions", () => {
   test("what the form holds is printed as it was read, and nothing is lost", () => {
     fc.assert(
@@ -129,6 +137,35 @@ describe("requests in the shape of chat completions", () => {
       { role: "tool", tool_call_id: "1", content: "done" },
       { role: "user", content: [{ type: "image_url", image_url: { url: "https://example.org/a.png" } }] },
     ]);
+  });
+
+  test("a turn of thoughts alone has an empty text, and one that calls none", () => {
+    const thought = { kind: "reasoning", text: "Hm", signature: null, encrypted: null } as const;
+    const called = { kind: "tool-call", id: "1", name: "f", argumentsJson: "{}" } as const;
+    const { body } = ofParts("assistant", [thought]);
+    assert.deepEqual(body["messages"], [{ role: "assistant", content: "" }]);
+    const [message] = ofParts("assistant", [thought, called]).body["messages"] as readonly JsonObject[];
+    assert.equal(message?.["content"], null);
+  });
+
+  test("the title of a document that is text, or that the provider keeps, is a hint", () => {
+    const paper = { kind: "document", name: "Report" } as const;
+    const paths = (part: FormPart): unknown => ofParts("user", [part]).losses.map(({ path, isHint }) => [path, isHint]);
+    const told = [["turn 0 part 0 (document) title", true]];
+    assert.deepEqual(paths({ ...paper, source: { kind: "text", text: "x" } }), told);
+    assert.deepEqual(paths({ ...paper, source: { kind: "file", id: "file-1" } }), told);
+    assert.deepEqual(paths({ ...paper, source: { kind: "data", mediaType: "application/pdf", base64: "AA==" } }), []);
+  });
+
+  test("Anthropic's word for the most effort is OpenAI's highest, and told", () => {
+    for (const print of [printChatRequest, printResponsesRequest]) {
+      const reasoning = { enabled: true, effort: "max", budgetTokens: null, summary: null };
+      const { body, losses } = print({ ...BARE, reasoning });
+      assert.match(JSON.stringify(body), /"(?:reasoning_)?effort":"xhigh"/);
+      assert.deepEqual(losses, [
+        { path: "output_config.effort", why: "this API has no effort `max`; it is sent as xhigh", isHint: true },
+      ]);
+    }
   });
 
   test("a role that no API has, and a result of no call, are named", () => {

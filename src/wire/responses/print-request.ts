@@ -9,7 +9,9 @@ import type {
   MediaSource,
 } from "../form/request.ts";
 import type { PrintedRequest } from "../form/shape.ts";
+import { ownSignature } from "../gemini/signature.ts";
 import { compact, type JsonObject } from "../json.ts";
+import { printEffort } from "../openai-chat/effort.ts";
 
 /** Members of OpenAI's own APIs that mean the same in each of them. */
 const TAKEN_EXTRAS: ReadonlySet<string> = new Set([
@@ -44,7 +46,8 @@ export function printResponsesRequest(request: FormRequest): PrintedRequest {
   const format = printFormat(request.format);
   const text = compact({ format, verbosity });
   const input = request.turns.flatMap((turn, index) => printTurn(turn, index, losses));
-  const thinking = reasoning === null ? {} : compact({ effort: reasoning.effort, summary: reasoning.summary });
+  const effort = printEffort(reasoning?.effort ?? null, losses);
+  const thinking = compact({ effort, summary: reasoning?.summary });
   const body = compact({
     model: request.model,
     input,
@@ -98,6 +101,7 @@ function printTurn(turn: FormTurn, index: number, losses: Losses): readonly Json
   for (const [at, part] of turn.parts.entries()) {
     const path = pathOf(index, at, part.kind);
     if ("cache" in part) losses.cache(path, part.cache);
+    if (part.kind === "document" && part.source.kind === "text") losses.title(path, part.name);
     const item = printItem(part, path, losses);
     if (item !== null) {
       say();
@@ -125,12 +129,15 @@ function printItem(part: FormPart, path: string, losses: Losses): JsonObject | n
     return { type: "function_call_output", call_id: part.callId, output };
   }
   if (part.kind !== "reasoning") return null;
+  const proof = part.signature ?? part.encrypted;
+  const isForeign = proof !== null && ownSignature(proof) !== null;
+  if (isForeign) losses.hint(path, "this API takes no proof that another provider gave");
   const content = part.text === "" ? {} : { content: [{ type: "reasoning_text", text: part.text }] };
   return {
     type: "reasoning",
     summary: [],
     ...content,
-    ...compact({ encrypted_content: part.signature ?? part.encrypted }),
+    ...compact({ encrypted_content: isForeign ? null : proof }),
   };
 }
 
