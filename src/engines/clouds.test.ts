@@ -61,6 +61,7 @@ interface Service {
   readonly engine: (change: Partial<UpstreamOptions>) => Engine;
   readonly modelOf: (name: CaseName) => string;
   readonly models: readonly string[] | null;
+  readonly errorEventStatus?: number;
 }
 
 function conformanceOf(service: Service): ConformanceOptions {
@@ -102,6 +103,7 @@ function conformanceOf(service: Service): ConformanceOptions {
       };
     },
     limited: (maxAnswerBytes) => subjectOver({ maxAnswerBytes }),
+    ...(service.errorEventStatus === undefined ? {} : { errorEventStatus: service.errorEventStatus }),
     report: { state: "up", models: service.models, contextTokens: null },
   };
 }
@@ -113,6 +115,7 @@ engineConformance(
     engine: gemini,
     modelOf: (name) => name,
     models: ["gemini-fake", "embedding-fake"],
+    errorEventStatus: 503,
   }),
 );
 engineConformance(
@@ -122,6 +125,7 @@ engineConformance(
     engine: vertex,
     modelOf: (name) => name,
     models: null,
+    errorEventStatus: 503,
   }),
 );
 engineConformance(

@@ -2,7 +2,7 @@ import type { Dispatcher } from "undici";
 import type { IncomingHttpHeaders } from "node:http";
 import type { ErrorCode } from "../base/errors.ts";
 import type { EngineCall, EngineSink, Made, Relay, SendOrder } from "../ports/engine.ts";
-import type { ReadFault } from "../wire/error.ts";
+import type { Fault, ReadFault } from "../wire/error.ts";
 import { type AnswerReading, broken, type Broken, type Done, jsonOf, type Verdict } from "../wire/reading.ts";
 import type { SseRun } from "../wire/sse.ts";
 import type { Framing, Splitter } from "./framing.ts";
@@ -15,6 +15,14 @@ const MAX_ERROR_BYTES = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 type Mode = "waiting" | "stream" | "whole" | "error" | "over";
+
+/** What a failure may have besides its code. */
+interface FailureMore {
+  readonly relay?: Relay | null;
+  /** When to come again, as the body says. */
+  readonly waitMs?: number | null;
+  readonly told?: string | null;
+}
 
 /** What an attempt is made of besides its order and sink. */
 export interface AttemptParts {
@@ -137,13 +145,9 @@ export class HttpAttempt implements Dispatcher.DispatchHandler, EngineCall {
     this.#controller?.abort(new Error("attempt over"));
   }
 
-  #fail(
-    code: ErrorCode,
-    detail: string,
-    { relay = null, waitMs = null }: { readonly relay?: Relay | null; readonly waitMs?: number | null } = {},
-  ): void {
+  #fail(code: ErrorCode, detail: string, { relay = null, waitMs = null, told = null }: FailureMore = {}): void {
     if (this.#mode === "over") return;
-    const status = this.#status === 0 ? null : this.#status;
+    const status = relay?.status ?? (this.#status === 0 ? null : this.#status);
     this.#close();
     this.#sink.failed({
       code,
@@ -152,7 +156,7 @@ export class HttpAttempt implements Dispatcher.DispatchHandler, EngineCall {
       made: this.made(),
       relay,
       detail,
-      told: null,
+      told,
     });
   }
 
@@ -252,10 +256,19 @@ export class HttpAttempt implements Dispatcher.DispatchHandler, EngineCall {
   }
 
   #conclude(verdict: Done | Broken, own: Buffer): void {
-    if (verdict.kind === "broken") return this.#fail(verdict.code, verdict.detail);
+    if (verdict.kind === "broken") return this.#break(verdict);
     const bytes = verdict.bytes ?? own;
     if (bytes.length > 0) this.#sink.bytes(bytes);
     if (!this.isOver) this.#finish();
+  }
+
+  /** An error that names its status inside the answer is as one that came with that status. */
+  #break({ code, detail, told, status }: Broken): void {
+    // The words of who refuses our key may hold some of it.
+    if (status === 401 || status === 403) return this.#fail("upstream_unauthorized", detail);
+    if (status === null || told === null) return this.#fail(code, detail, { told });
+    const fault: Fault = { message: told, code: null, retryAfterMs: null, isUnauthorized: false };
+    this.#fail(code, detail, { told, relay: relayOf(status, this.#headers, { body: NOTHING, fault }) });
   }
 
   #endStream(): void {

@@ -1,12 +1,14 @@
 import type { Usage } from "../base/job.ts";
+import { readErrorMember } from "./error-event.ts";
+import type { AnswerFailure } from "./form/answer.ts";
 import { usageOf } from "./usage.ts";
 
 /** What one chunk or one whole answer of a completion says, as far as metering and relaying ask. */
 export interface Piece {
   /** Not a completion at all: `choices` is no array. */
   readonly malformed: boolean;
-  /** The text of an `error` member, or null. */
-  readonly error: string | null;
+  /** What an `error` member says, or null. */
+  readonly error: AnswerFailure | null;
   /** True when it holds something a user would see, or an end. */
   readonly hasContent: boolean;
   readonly text: string;
@@ -66,10 +68,7 @@ function readMessage(message: Json): { readonly text: string; readonly some: boo
 export function readPiece(value: unknown): Piece {
   if (!isObject(value)) return MALFORMED;
   const error = value["error"];
-  if (error !== undefined && error !== null) {
-    const message = isObject(error) ? error["message"] : error;
-    return { ...MALFORMED, malformed: false, error: typeof message === "string" ? message : JSON.stringify(error) };
-  }
+  if (error !== undefined && error !== null) return { ...MALFORMED, malformed: false, error: readErrorMember(error) };
   const choices = value["choices"];
   if (!Array.isArray(choices)) return MALFORMED;
   let text = "";

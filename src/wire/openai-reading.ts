@@ -1,6 +1,15 @@
 import type { Usage } from "../base/job.ts";
 import { type Piece, readPiece } from "./completion.ts";
-import { type AnswerReading, broken, type Broken, type Done, jsonOf, type Verdict } from "./reading.ts";
+import {
+  type AnswerReading,
+  broken,
+  type Broken,
+  type Done,
+  errorAnswer,
+  errorEvent,
+  jsonOf,
+  type Verdict,
+} from "./reading.ts";
 import { SSE_DONE } from "./sse.ts";
 
 const DONE: Done = { kind: "done", bytes: SSE_DONE };
@@ -25,7 +34,7 @@ export class OpenAiReading implements AnswerReading {
     if (value === undefined) return broken("an event that is not JSON");
     const piece = readPiece(value);
     if (piece.malformed) return broken("an event that is not a completion");
-    if (piece.error !== null) return broken("an error event", "upstream_error");
+    if (piece.error !== null) return errorEvent(piece.error);
     this.#take(piece);
     return piece.isUsageOnly && !this.#wantsUsage ? "hide" : "relay";
   }
@@ -39,7 +48,7 @@ export class OpenAiReading implements AnswerReading {
     const value = jsonOf(body.toString("utf8"));
     if (value === undefined) return broken("an answer that is not JSON");
     const piece = readPiece(value);
-    if (piece.error !== null) return broken("an error with status 200");
+    if (piece.error !== null) return errorAnswer(piece.error);
     if (piece.malformed) return broken("an answer that is not a completion");
     this.#take(piece);
     return { kind: "done", bytes: body };

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../base/errors.ts";
 import type { Usage } from "../base/job.ts";
+import type { AnswerFailure } from "./form/answer.ts";
 
 /** The answer is broken, or an error in disguise. */
 export interface Broken {
@@ -7,6 +8,10 @@ export interface Broken {
   readonly code: ErrorCode;
   /** What is wrong, for the log; never a body. */
   readonly detail: string;
+  /** What the client is told of it: the upstream's words where it has said some, or null. */
+  readonly told: string | null;
+  /** The HTTP status that an error in disguise stands for, or null where it names none. */
+  readonly status: number | null;
 }
 
 /** The answer is complete; `bytes` are the client's last, or all of them where the answer is whole. Null is the event's own bytes. */
@@ -52,7 +57,27 @@ export interface AnswerReading {
 
 /** A broken answer. */
 export function broken(detail: string, code: ErrorCode = "upstream_bad_response"): Broken {
-  return { kind: "broken", code, detail };
+  return { kind: "broken", code, detail, told: null, status: null };
+}
+
+/** Words of an upstream longer than this are cut: a message says what is wrong in less, and a body must not pass as one. */
+const MOST_WORDS = 500;
+
+/** An error event within a stream, in the upstream's words and with the status that it names. */
+export function errorEvent({ message, status }: AnswerFailure): Broken {
+  const named = status === null ? "" : `, which stands for status ${status}`;
+  return { kind: "broken", code: "upstream_error", detail: `an error event${named}`, told: wordsOf(message), status };
+}
+
+/** A whole answer that is an error although its status is 200. The words are told; a status that it names is not believed. */
+export function errorAnswer({ message }: AnswerFailure): Broken {
+  return { ...broken("an error with status 200"), told: wordsOf(message) };
+}
+
+/** A message as it is told: one line of bounded length. */
+function wordsOf(message: string): string {
+  const line = message.replaceAll(/\s+/g, " ").trim();
+  return line.length <= MOST_WORDS ? line : `${line.slice(0, MOST_WORDS).toWellFormed()}…`;
 }
 
 /** JSON of a text, or undefined when it is none. */

@@ -37,6 +37,9 @@ const FAILURES: readonly Expected[] = [
   { on: "failsWith500", code: "upstream_error", status: 500 },
 ];
 
+/** Errors inside a stream. */
+const EVENTS: ReadonlySet<FailureName> = new Set(["failsByErrorEvent", "failsByErrorEventFirst"]);
+
 /** Every way in which an upstream fails, and what is said of it. */
 export function failureChecks(checks: Checks): void {
   const { subject, on, options } = checks;
@@ -46,7 +49,10 @@ export function failureChecks(checks: Checks): void {
       on(expected.on, `${expected.on}, ${shape}: is ${expected.code}`, async (ask) => {
         const { sink } = send(subject().engine, ask, { stream: shape === "stream" });
         const failure = await sink.failure();
-        assert.deepEqual([failure.code, failure.status], [expected.code, expected.status], failure.detail);
+        const isEvent = EVENTS.has(expected.on);
+        const status = isEvent ? (options.errorEventStatus ?? expected.status) : expected.status;
+        assert.deepEqual([failure.code, failure.status], [expected.code, status], failure.detail);
+        if (isEvent) assertTold(failure);
         assert.equal(sink.count("first"), expected.afterContent === true ? 1 : 0);
         assert.equal(sink.count("finished"), 0);
         const read = shape === "stream" ? readStream(sink.output) : null;
@@ -108,6 +114,16 @@ function relayChecks({ subject, on }: Checks): void {
     // The date has whole seconds, and some time has passed since it was written.
     assert.ok(retryAfterMs !== null && retryAfterMs > 0 && retryAfterMs <= 7000, String(retryAfterMs));
   });
+}
+
+/** What an error event says is told to the client in its own words, and one that names its status is passed on with it. */
+function assertTold({ told, relay, status }: EngineFailure): void {
+  assert.match(told ?? "", /^mock: /);
+  assert.ok((told ?? "").length <= 501);
+  assert.equal(relay?.status ?? 200, status);
+  if (relay === null) return;
+  const { error } = JSON.parse(relay.body.toString()) as { readonly error: { readonly message: string } };
+  assert.equal(error.message, told);
 }
 
 /** The detail is for the log, where no body may stand. */

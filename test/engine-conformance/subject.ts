@@ -74,6 +74,8 @@ export interface ConformanceOptions {
   readonly limited: ((maxAnswerBytes: number) => Promise<Subject>) | Skip;
   /** Why it has no text completions, where it has none. */
   readonly completions?: Skip;
+  /** The status that its error events stand for, where they name one; else they have that of the answer. */
+  readonly errorEventStatus?: number;
   /** What `probe` says while it is up. */
   readonly report: EngineReport;
 }

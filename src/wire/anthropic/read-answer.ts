@@ -1,4 +1,5 @@
 import type { AnswerEvent, AnswerPart, AnswerPartHead, Citation } from "../form/answer.ts";
+import { readErrorMember } from "../error-event.ts";
 import type { AnswerReader, BackendShape } from "../form/shape.ts";
 import { arrayOf, isObject, type JsonObject, numberOf, objectOf, textOf } from "../json.ts";
 import { jsonOf } from "../reading.ts";
@@ -8,7 +9,7 @@ import { type Counts, mergeCounts, NO_COUNTS, readStop, usageOf } from "./usage.
 /** A whole message; null when it is none. Blocks of tools that the provider runs itself have no place in the form. */
 export function readAnswer(value: unknown): ReturnType<BackendShape["readAnswer"]> {
   if (!isObject(value)) return null;
-  if (value["type"] === "error") return { kind: "failed", message: messageOf(value) };
+  if (value["type"] === "error") return readErrorMember(value["error"]);
   const reason = textOf(value["stop_reason"]);
   if (value["type"] !== "message" || !Array.isArray(value["content"]) || reason === null) return null;
   const parts: AnswerPart[] = [];
@@ -25,10 +26,6 @@ export function readAnswer(value: unknown): ReturnType<BackendShape["readAnswer"
     stop: { reason: readStop(reason), stopSequence: textOf(value["stop_sequence"]) },
     usage: usage === null ? null : usageOf(mergeCounts(usage, NO_COUNTS)),
   };
-}
-
-function messageOf(value: JsonObject): string {
-  return textOf(objectOf(value["error"])?.["message"]) ?? "an error";
 }
 
 function readPart(block: JsonObject): AnswerPart | null {
@@ -111,7 +108,7 @@ export class MessageReader implements AnswerReader {
       case "ping":
         return [{ kind: "ping" }];
       case "error":
-        return [{ kind: "failed", message: messageOf(event) }];
+        return [readErrorMember(event["error"])];
       default:
         return typeof event["type"] === "string" ? NOTHING : null;
     }

@@ -154,10 +154,10 @@ describe("answers of Bedrock", () => {
   test("exceptions and answers in which the model broke down are failures, and a stream without its end is cut short", () => {
     const reader = new BedrockReader();
     assert.deepEqual(reader.push('{"throttlingException":{"message":"slow down"}}'), [
-      { kind: "failed", message: "slow down" },
+      { kind: "failed", message: "slow down", status: 429 },
     ]);
     const broke = readBedrockAnswer(converseAnswer([{ text: "x" }], { stopReason: "malformed_tool_use" }));
-    assert.deepEqual(broke, { kind: "failed", message: "the model broke off: malformed_tool_use" });
+    assert.deepEqual(broke, { kind: "failed", message: "the model broke off: malformed_tool_use", status: null });
     const cut = new BedrockReader();
     cut.push('{"contentBlockDelta":{"contentBlockIndex":0,"delta":{"text":"x"}}}');
     assert.equal(cut.end(), null);

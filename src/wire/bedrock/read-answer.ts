@@ -1,10 +1,30 @@
-import { type AnswerEvent, type AnswerPartHead, answerOf, type FormAnswer } from "../form/answer.ts";
+import {
+  type AnswerEvent,
+  type AnswerFailure,
+  type AnswerPartHead,
+  answerOf,
+  type FormAnswer,
+} from "../form/answer.ts";
 import type { AnswerReader } from "../form/shape.ts";
 import { arrayOf, isObject, type JsonObject, numberOf, objectOf, textOf } from "../json.ts";
 import { jsonOf } from "../reading.ts";
 import { readBedrockUsage, readCitation, readStop } from "./read-blocks.ts";
 
-const FOREIGN = "the answer holds a block that cannot be passed on";
+const FOREIGN: AnswerFailure = {
+  kind: "failed",
+  message: "the answer holds a block that cannot be passed on",
+  status: null,
+};
+
+/**
+ * Statuses of the exceptions that say more than that the model or the service failed (Amazon Bedrock API reference,
+ * "ConverseStream", Errors).
+ */
+const STATUSES: Readonly<Record<string, number>> = {
+  validationException: 400,
+  throttlingException: 429,
+  serviceUnavailableException: 503,
+};
 
 /** A content block that has begun. */
 interface Block {
@@ -43,7 +63,8 @@ export class BedrockReader implements AnswerReader {
   take(type: string, value: unknown): readonly AnswerEvent[] | null {
     if (!isObject(value)) return null;
     if (/(?:Exception|Error)$/.test(type)) {
-      return [{ kind: "failed", message: textOf(value["message"]) ?? textOf(value["Message"]) ?? type }];
+      const message = textOf(value["message"]) ?? textOf(value["Message"]) ?? type;
+      return [{ kind: "failed", message, status: (Object.hasOwn(STATUSES, type) ? STATUSES[type] : null) ?? null }];
     }
     switch (type) {
       case "messageStart":
@@ -68,7 +89,7 @@ export class BedrockReader implements AnswerReader {
     const [at, start] = [numberOf(value["contentBlockIndex"]), objectOf(value["start"])];
     if (at === null || start === null || this.#blocks.has(at)) return null;
     const { toolUse } = start;
-    if (toolUse === undefined) return Object.keys(start).length === 0 ? [] : [{ kind: "failed", message: FOREIGN }];
+    if (toolUse === undefined) return Object.keys(start).length === 0 ? [] : [FOREIGN];
     const use = objectOf(toolUse);
     const [id, name] = [textOf(use?.["toolUseId"]), textOf(use?.["name"])];
     if (id === null || name === null) return null;
@@ -84,7 +105,7 @@ export class BedrockReader implements AnswerReader {
     const events: AnswerEvent[] = [];
     const { text, toolUse, reasoningContent, citation } = delta;
     const foreign = Object.keys(delta).some((name) => !DELTAS.has(name));
-    if (foreign) return [{ kind: "failed", message: FOREIGN }];
+    if (foreign) return [FOREIGN];
     if (text !== undefined && !this.#tell(block, { kind: "text" }, { text, events })) return null;
     if (toolUse !== undefined) {
       if (block.kind !== "tool-call" || !isObject(toolUse)) return null;
@@ -196,9 +217,7 @@ export class BedrockReader implements AnswerReader {
 const DELTAS: ReadonlySet<string> = new Set(["text", "toolUse", "reasoningContent", "citation"]);
 
 /** A whole answer's form: that of the stream which tells the same. */
-export function readBedrockAnswer(
-  value: unknown,
-): FormAnswer | { readonly kind: "failed"; readonly message: string } | null {
+export function readBedrockAnswer(value: unknown): FormAnswer | AnswerFailure | null {
   const message = isObject(value) ? objectOf(objectOf(value["output"])?.["message"]) : null;
   if (!isObject(value) || message === null || !Array.isArray(message["content"])) return null;
   const reader = new BedrockReader();

@@ -18,7 +18,7 @@ export function readStop(value: unknown, fields: unknown): AnswerEvent | null {
   const said = textOf(value);
   if (said === null) return null;
   const reason = Object.hasOwn(STOPS, said) ? STOPS[said] : undefined;
-  if (reason === undefined) return { kind: "failed", message: `the model broke off: ${said}` };
+  if (reason === undefined) return { kind: "failed", message: `the model broke off: ${said}`, status: null };
   // Claude names the sequence where the request asked for this field.
   return { kind: "stop", reason, stopSequence: textOf(objectOf(fields)?.["stop_sequence"]) };
 }

@@ -77,8 +77,16 @@ export type AnswerEvent =
   | { readonly kind: "usage"; readonly usage: FormUsage }
   | { readonly kind: "ping" }
   | { readonly kind: "done" }
-  /** An error inside the stream, in the upstream's words. */
-  | { readonly kind: "failed"; readonly message: string };
+  | AnswerFailure;
+
+/** An error inside an answer. */
+export interface AnswerFailure {
+  readonly kind: "failed";
+  /** The upstream's words, or why its answer cannot be passed on. */
+  readonly message: string;
+  /** The HTTP status that its kind of error has outside an answer, or null where it names none. */
+  readonly status: number | null;
+}
 
 /** One whole part of an answer. */
 export interface AnswerPart {

@@ -1,4 +1,13 @@
-import { type AnswerReading, broken, type Broken, type Done, jsonOf, type Verdict } from "../reading.ts";
+import {
+  type AnswerReading,
+  broken,
+  type Broken,
+  type Done,
+  errorAnswer,
+  errorEvent,
+  jsonOf,
+  type Verdict,
+} from "../reading.ts";
 import { type AnswerEvent, eventsOf, type FormAnswer } from "./answer.ts";
 import { FormMeter } from "./meter.ts";
 import type { AnswerPrinter, AnswerReader, BackendShape, ClientShape, PrintContext } from "./shape.ts";
@@ -12,7 +21,7 @@ function wholeOf(shape: BackendShape, body: Buffer): FormAnswer | Broken {
   if (value === undefined) return broken("an answer that is not JSON");
   const answer = shape.readAnswer(value);
   if (answer === null) return broken("an answer that is not of the upstream's shape");
-  return "kind" in answer ? broken("an error with status 200") : answer;
+  return "kind" in answer ? errorAnswer(answer) : answer;
 }
 
 /** An answer in the client's own shape: bytes pass, and are read for metering alone. Owned by one attempt. */
@@ -32,7 +41,7 @@ export class PassedReading extends FormMeter implements AnswerReading {
     if (events === null) return broken(OUT_OF_SHAPE);
     let verdict: Verdict = "relay";
     for (const event of events) {
-      if (event.kind === "failed") return broken("an error event", "upstream_error");
+      if (event.kind === "failed") return errorEvent(event);
       if (event.kind === "done") verdict = { kind: "done", bytes: null };
       this.take(event);
     }
@@ -94,7 +103,7 @@ export class ConvertedReading extends FormMeter implements AnswerReading {
   #print(events: readonly AnswerEvent[]): Verdict {
     let text = "";
     for (const event of events) {
-      if (event.kind === "failed") return broken("an error event", "upstream_error");
+      if (event.kind === "failed") return errorEvent(event);
       this.take(event);
       text += this.#printer.push(event);
       if (event.kind === "done") return { kind: "done", bytes: Buffer.from(text) };

@@ -1,4 +1,4 @@
-import type { AnswerEvent, FormAnswer } from "./answer.ts";
+import type { AnswerEvent, AnswerFailure, FormAnswer } from "./answer.ts";
 import type { FormRequest } from "./request.ts";
 
 /** Something that the target's shape cannot express: where it stands in the client's body, and what it is in a few words. */
@@ -63,7 +63,7 @@ export interface ClientShape {
 export interface BackendShape {
   printRequest(request: FormRequest): PrintedRequest;
   /** A whole answer, or null when the JSON is none of this shape. */
-  readAnswer(value: unknown): FormAnswer | { readonly kind: "failed"; readonly message: string } | null;
+  readAnswer(value: unknown): FormAnswer | AnswerFailure | null;
   reader(): AnswerReader;
 }
 

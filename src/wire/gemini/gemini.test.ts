@@ -111,12 +111,17 @@ describe("answers of Gemini", () => {
 
   test("an answer in which the model broke down, or whose content has no word elsewhere, is a failure", () => {
     const broke = said([], { finishReason: "MALFORMED_FUNCTION_CALL", finishMessage: "bad call" });
-    assert.deepEqual(readGeminiAnswer(broke), { kind: "failed", message: "the model broke off: bad call" });
+    assert.deepEqual(readGeminiAnswer(broke), {
+      kind: "failed",
+      message: "the model broke off: bad call",
+      status: null,
+    });
     const picture = said([{ inlineData: { mimeType: "image/png", data: "AA" } }], { finishReason: "STOP" });
     assert.ok("kind" in (readGeminiAnswer(picture) ?? {}));
     assert.deepEqual(readGeminiAnswer({ error: { code: 503, message: "overloaded" } }), {
       kind: "failed",
       message: "overloaded",
+      status: 503,
     });
   });
 

@@ -1,4 +1,5 @@
-import { type AnswerEvent, answerOf, type FormAnswer, type StopReason } from "../form/answer.ts";
+import { type AnswerEvent, type AnswerFailure, answerOf, type FormAnswer, type StopReason } from "../form/answer.ts";
+import { readErrorMember } from "../error-event.ts";
 import type { AnswerReader } from "../form/shape.ts";
 import { arrayOf, isObject, type JsonObject, numberOf, objectOf, textOf } from "../json.ts";
 import { jsonOf } from "../reading.ts";
@@ -40,8 +41,7 @@ export class GeminiReader implements AnswerReader {
   /** The events of one chunk; null when it is none. */
   take(chunk: JsonObject): readonly AnswerEvent[] | null {
     const { error } = chunk;
-    if (error !== undefined)
-      return [failed((isObject(error) ? textOf(error["message"]) : textOf(error)) ?? "an error")];
+    if (error !== undefined) return [readErrorMember(error)];
     const { candidates = [], promptFeedback, usageMetadata } = chunk;
     if (!Array.isArray(candidates)) return null;
     if (candidates.length === 0 && !isObject(promptFeedback) && !isObject(usageMetadata)) return null;
@@ -171,13 +171,11 @@ export class GeminiReader implements AnswerReader {
 }
 
 function failed(message: string): AnswerEvent {
-  return { kind: "failed", message };
+  return { kind: "failed", message, status: null };
 }
 
 /** A whole answer's form: that of a stream of one chunk. */
-export function readGeminiAnswer(
-  value: unknown,
-): FormAnswer | { readonly kind: "failed"; readonly message: string } | null {
+export function readGeminiAnswer(value: unknown): FormAnswer | AnswerFailure | null {
   const reader = new GeminiReader();
   const events = isObject(value) ? reader.take(value) : null;
   if (events === null) return null;

@@ -1,5 +1,6 @@
 import type {
   AnswerEvent,
+  AnswerFailure,
   AnswerPart,
   AnswerPartHead,
   Citation,
@@ -8,6 +9,7 @@ import type {
   StopReason,
   TokenLogprob,
 } from "../form/answer.ts";
+import { readErrorMember } from "../error-event.ts";
 import type { AnswerReader } from "../form/shape.ts";
 import { arrayOf, isObject, type JsonObject, numberOf, objectOf, textOf } from "../json.ts";
 import { jsonOf } from "../reading.ts";
@@ -73,11 +75,9 @@ function thoughtOf(message: JsonObject): string {
 }
 
 /** A whole chat completion's form; null when it is none, and its first choice alone, since no other shape has more. */
-export function readChatAnswer(
-  value: unknown,
-): FormAnswer | { readonly kind: "failed"; readonly message: string } | null {
+export function readChatAnswer(value: unknown): FormAnswer | AnswerFailure | null {
   if (!isObject(value)) return null;
-  if (isObject(value["error"])) return { kind: "failed", message: textOf(value["error"]["message"]) ?? "an error" };
+  if (isObject(value["error"])) return readErrorMember(value["error"]);
   const choice = objectOf(arrayOf(value["choices"])[0]);
   const message = objectOf(choice?.["message"]);
   if (choice === null || message === null) return null;
@@ -122,9 +122,7 @@ export class ChatReader implements AnswerReader {
     const value = jsonOf(data);
     if (!isObject(value)) return null;
     const { error } = value;
-    if (error !== undefined && error !== null) {
-      return [{ kind: "failed", message: (isObject(error) ? textOf(error["message"]) : textOf(error)) ?? "an error" }];
-    }
+    if (error !== undefined && error !== null) return [readErrorMember(error)];
     if (!Array.isArray(value["choices"])) return null;
     const events: AnswerEvent[] = [];
     if (!this.#started) events.push({ kind: "start", id: textOf(value["id"]), model: textOf(value["model"]) });

@@ -150,7 +150,7 @@ describe("requests in the shape of chat completions", () => {
 
   test("the title of a document that is text, or that the provider keeps, is a hint", () => {
     const paper = { kind: "document", name: "Report" } as const;
-    const paths = (part: FormPart): unknown => ofParts("user", [part]).losses.map(({ path, isHint }) => [path, isHint]);
+    const paths = (only: FormPart): unknown => ofParts("user", [only]).losses.map(({ path, isHint }) => [path, isHint]);
     const told = [["turn 0 part 0 (document) title", true]];
     assert.deepEqual(paths({ ...paper, source: { kind: "text", text: "x" } }), told);
     assert.deepEqual(paths({ ...paper, source: { kind: "file", id: "file-1" } }), told);

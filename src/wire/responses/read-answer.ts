@@ -1,5 +1,6 @@
 import type {
   AnswerEvent,
+  AnswerFailure,
   AnswerPart,
   AnswerPartHead,
   Citation,
@@ -7,6 +8,7 @@ import type {
   FormUsage,
   StopReason,
 } from "../form/answer.ts";
+import { readErrorMember } from "../error-event.ts";
 import type { AnswerReader } from "../form/shape.ts";
 import { arrayOf, isObject, type JsonObject, numberOf, objectOf, textOf } from "../json.ts";
 import { jsonOf } from "../reading.ts";
@@ -31,10 +33,6 @@ function reasonOf(response: JsonObject, hasCalls: boolean): StopReason {
     return why === "content_filter" ? "content-filter" : "length";
   }
   return hasCalls ? "tool-calls" : "end";
-}
-
-function messageOf(error: unknown): string {
-  return textOf(objectOf(error)?.["message"]) ?? "an error";
 }
 
 function citationOf(annotation: unknown): readonly Citation[] {
@@ -78,11 +76,9 @@ function partsOf(item: unknown): readonly AnswerPart[] {
 }
 
 /** A whole response's form; null when it is none. */
-export function readResponse(
-  value: unknown,
-): FormAnswer | { readonly kind: "failed"; readonly message: string } | null {
+export function readResponse(value: unknown): FormAnswer | AnswerFailure | null {
   if (!isObject(value)) return null;
-  if (isObject(value["error"])) return { kind: "failed", message: messageOf(value["error"]) };
+  if (isObject(value["error"])) return readErrorMember(value["error"]);
   if (!Array.isArray(value["output"])) return null;
   const parts = value["output"].flatMap(partsOf);
   const reason = reasonOf(
@@ -130,9 +126,9 @@ export class ResponsesReader implements AnswerReader {
       case "response.incomplete":
         return this.#last(objectOf(value["response"]) ?? {});
       case "response.failed":
-        return [{ kind: "failed", message: messageOf(objectOf(value["response"])?.["error"]) }];
+        return [readErrorMember(objectOf(value["response"])?.["error"])];
       case "error":
-        return [{ kind: "failed", message: textOf(value["message"]) ?? messageOf(value["error"]) }];
+        return [readErrorMember(value["error"] ?? value)];
       default:
         return [];
     }
