@@ -81,6 +81,23 @@ describe("answers in the shape of Anthropic's messages", () => {
     );
   });
 
+  test("a call that another provider signed has no signature here", () => {
+    const events = printAll([
+      { kind: "start", id: null, model: null },
+      { kind: "part", index: 0, head: { kind: "tool-call", id: "1", name: "f" } },
+      { kind: "text", index: 0, text: "{}" },
+      { kind: "signature", index: 0, signature: "gemini:c2ln" },
+      { kind: "part-end", index: 0 },
+      { kind: "stop", reason: "tool-calls", stopSequence: null },
+      { kind: "done" },
+    ]);
+    assert.ok(events.length > 4);
+    assert.deepEqual(
+      events.filter((data) => data.includes("signature")),
+      [],
+    );
+  });
+
   test("blocks follow one another, also where an upstream tells two calls by turns", () => {
     const call = (index: number): AnswerEvent => ({
       kind: "part",

@@ -159,6 +159,8 @@ export class MessagePrinter implements AnswerPrinter {
         return delta({ type: "text_delta", text: event.text });
       }
       case "signature":
+        // Other providers sign calls too, for which a block of a call has no place.
+        if (this.#kinds.get(index) !== "reasoning") return "";
         return delta({ type: "signature_delta", signature: event.signature });
       case "citation":
         return printCitation(event.citation)

@@ -1,5 +1,6 @@
 import type { Losses } from "../form/losses.ts";
 import type { CacheMark, FormPart, MediaSource } from "../form/request.ts";
+import { isMarked } from "../gemini/signature.ts";
 import { compact, isObject, type JsonObject } from "../json.ts";
 import { jsonOf } from "../reading.ts";
 import { redactedOf } from "./encrypted.ts";
@@ -53,15 +54,18 @@ function printReasoning(
   { text, signature, encrypted }: PartOf<"reasoning">,
   { path, losses }: PartPlace,
 ): JsonObject | null {
+  const proof = encrypted ?? signature;
+  if (proof === null || isMarked(proof)) {
+    losses.hint(path, "this API takes back only thoughts that it signed");
+    return null;
+  }
   if (encrypted !== null) {
     const data = redactedOf(encrypted);
     return data === null
       ? { type: "thinking", thinking: "", signature: encrypted }
       : { type: "redacted_thinking", data };
   }
-  if (signature !== null) return { type: "thinking", thinking: text, signature };
-  losses.hint(path, "this API takes back only thoughts that it signed");
-  return null;
+  return { type: "thinking", thinking: text, signature: proof };
 }
 
 function printImage({ source, detail, cache }: PartOf<"image">, { path, losses }: PartPlace): JsonObject {
@@ -98,7 +102,9 @@ function textOfData(source: MediaSource): string | null {
   return Buffer.from(source.base64, "base64").toString("utf8");
 }
 
-function printCall({ id, name, argumentsJson, cache }: PartOf<"tool-call">, { path, losses }: PartPlace): JsonObject {
+function printCall(call: PartOf<"tool-call">, { path, losses }: PartPlace): JsonObject {
+  const { id, name, argumentsJson, cache } = call;
+  losses.callProof(path, call);
   const input = argumentsJson.trim() === "" ? {} : jsonOf(argumentsJson);
   if (!isObject(input)) losses.grave(path, "this API takes calls whose arguments are a JSON object");
   return compact({

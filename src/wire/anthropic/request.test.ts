@@ -231,6 +231,29 @@ describe("a chat completion as one of Anthropic's messages", () => {
       DEFAULTS,
     );
 
+  test("holds no proof that Gemini gave, of a thought or of a call", () => {
+    const thinks = { kind: "reasoning", text: "Hm", signature: null, encrypted: null } as const;
+    const called = { kind: "tool-call", id: "1", name: "f", argumentsJson: "{}", signature: "gemini:c2ln" } as const;
+    const parts = [
+      { ...thinks, signature: "gemini:YQ==" },
+      { ...thinks, text: "", encrypted: "gemini:Yg==" },
+      { ...thinks, signature: "own" },
+      called,
+    ];
+    const form = formOf({ model: "m", messages: [] });
+    const { body, losses } = printRequest({ ...form, turns: [{ role: "assistant", name: null, parts }] }, DEFAULTS);
+    assert.doesNotMatch(JSON.stringify(body), /gemini:/);
+    assert.match(JSON.stringify(body), /"signature":"own"/);
+    assert.deepEqual(
+      losses.map(({ path, isHint }) => [path, isHint]),
+      [
+        ["turn 0 part 0 (reasoning)", true],
+        ["turn 0 part 1 (reasoning)", true],
+        ["turn 0 part 3 (tool-call) signature", true],
+      ],
+    );
+  });
+
   test("needs a limit: the client's, else the default, above the budget for thought", () => {
     assert.equal(chat({}).body["max_tokens"], 4096);
     assert.equal(chat({ max_completion_tokens: 5 }).body["max_tokens"], 5);

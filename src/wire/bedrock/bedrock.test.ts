@@ -197,6 +197,22 @@ describe("requests in Bedrock's shape", () => {
     assert.ok(JSON.stringify(body).includes('"status":"error"'));
   });
 
+  test("proofs of other providers are left out and told", () => {
+    const thought = { kind: "reasoning", text: "Hm", signature: null, encrypted: null } as const;
+    const call = { kind: "tool-call", id: "1", name: "f", argumentsJson: "{}", signature: "gemini:c2ln" } as const;
+    const parts = [
+      { ...thought, signature: "gemini:YQ==" },
+      { ...thought, text: "", encrypted: "gemini:Yg==" },
+      { ...thought, text: "", encrypted: "redacted_thinking.Yw==" },
+      { ...thought, signature: "own" },
+      call,
+    ];
+    const { body, losses } = printed({ turns: [...BARE.turns, { role: "assistant", name: null, parts }] });
+    assert.doesNotMatch(JSON.stringify(body), /gemini:|redacted_thinking/);
+    assert.match(JSON.stringify(body), /"signature":"own"/);
+    assert.equal(losses.filter(({ isHint }) => isHint).length, 4);
+  });
+
   test("how to think is asked in the words of the model's maker", () => {
     const effort = (model: string, word: string, maxOutputTokens: number | null = null): unknown => {
       const reasoning = { enabled: true, effort: word, budgetTokens: null, summary: null };

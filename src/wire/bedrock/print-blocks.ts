@@ -1,7 +1,8 @@
 import { digestOf } from "../../base/hash.ts";
 import { type Losses, pathOf } from "../form/losses.ts";
 import type { CacheMark, FormPart, FormRequest, FormTurn, MediaSource } from "../form/request.ts";
-import { ownSignature } from "../gemini/signature.ts";
+import { redactedOf } from "../anthropic/encrypted.ts";
+import { isMarked } from "../gemini/signature.ts";
 import { compact, type JsonObject, objectOf } from "../json.ts";
 import { jsonOf } from "../reading.ts";
 
@@ -110,8 +111,10 @@ export class BlockPrinter {
 
   /** A model takes back its own thought only with the proof that it is. */
   #thought({ text, signature, encrypted }: PartOf<"reasoning">, path: string): JsonObject | null {
-    if (encrypted !== null) return { reasoningContent: { redactedContent: encrypted } };
-    if (signature !== null && ownSignature(signature) === null) {
+    if (encrypted !== null && !isMarked(encrypted) && redactedOf(encrypted) === null) {
+      return { reasoningContent: { redactedContent: encrypted } };
+    }
+    if (encrypted === null && signature !== null && !isMarked(signature)) {
       return { reasoningContent: { reasoningText: { text, signature } } };
     }
     this.#losses.hint(path, "this API takes back only thoughts that its models signed");
@@ -167,7 +170,9 @@ export class BlockPrinter {
     return null;
   }
 
-  #call({ id, name, argumentsJson }: PartOf<"tool-call">, path: string): JsonObject {
+  #call(call: PartOf<"tool-call">, path: string): JsonObject {
+    const { id, name, argumentsJson } = call;
+    this.#losses.callProof(path, call);
     const input = argumentsJson.trim() === "" ? {} : objectOf(jsonOf(argumentsJson));
     if (input === null) this.#losses.grave(path, "its arguments are no JSON object, which this API wants");
     return { toolUse: { toolUseId: toolUseId(id), name, input: input ?? {} } };

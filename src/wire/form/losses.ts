@@ -44,6 +44,11 @@ export class Losses {
     if (name !== null) this.hint(`${path} title`, "this API has no title for such a document");
   }
 
+  /** The proof of the thought that led to a call, in a shape that has none. */
+  callProof(path: string, { signature }: { readonly signature?: string }): void {
+    if (signature !== undefined) this.hint(`${path} signature`, "this API has no proofs of calls");
+  }
+
   /** A call that is demanded of a model that has no tools, in a shape that takes no choice without them. */
   idleChoice(choice: FormToolChoice | null): void {
     const isDemand = choice !== null && choice.kind !== "auto" && choice.kind !== "none";

@@ -9,7 +9,12 @@ export function markSignature(signature: string): string {
   return MARK + signature;
 }
 
+/** Whether Gemini made a proof that a client kept, which no other provider takes. */
+export function isMarked(kept: string): boolean {
+  return kept.startsWith(MARK);
+}
+
 /** Gemini's own signature of what a client kept, or null when another provider made it. */
 export function ownSignature(kept: string): string | null {
-  return kept.startsWith(MARK) ? kept.slice(MARK.length) : null;
+  return isMarked(kept) ? kept.slice(MARK.length) : null;
 }

@@ -144,8 +144,8 @@ describe("requests in the shape of chat completions", () => {
     const called = { kind: "tool-call", id: "1", name: "f", argumentsJson: "{}" } as const;
     const { body } = ofParts("assistant", [thought]);
     assert.deepEqual(body["messages"], [{ role: "assistant", content: "" }]);
-    const [message] = ofParts("assistant", [thought, called]).body["messages"] as readonly JsonObject[];
-    assert.equal(message?.["content"], null);
+    const [calling] = ofParts("assistant", [thought, called]).body["messages"] as readonly JsonObject[];
+    assert.equal(calling?.["content"], null);
   });
 
   test("the title of a document that is text, or that the provider keeps, is a hint", () => {

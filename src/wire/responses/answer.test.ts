@@ -130,6 +130,7 @@ describe("answers in the shape of responses", () => {
         const members = { response: value, item: value, delta: value, output_index: value, annotation: value };
         reader.push(JSON.stringify({ type: `response.${type}`, ...members }));
       }),
+      { examples: [[{ toString: 0 }, "output_item.done"]] },
     );
   });
 });

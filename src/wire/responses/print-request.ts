@@ -9,7 +9,7 @@ import type {
   MediaSource,
 } from "../form/request.ts";
 import type { PrintedRequest } from "../form/shape.ts";
-import { ownSignature } from "../gemini/signature.ts";
+import { isMarked } from "../gemini/signature.ts";
 import { compact, type JsonObject } from "../json.ts";
 import { printEffort } from "../openai-chat/effort.ts";
 
@@ -119,6 +119,7 @@ function printTurn(turn: FormTurn, index: number, losses: Losses): readonly Json
 /** A part that is an item of its own, or null. */
 function printItem(part: FormPart, path: string, losses: Losses): JsonObject | null {
   if (part.kind === "tool-call") {
+    losses.callProof(path, part);
     return { type: "function_call", call_id: part.id, name: part.name, arguments: part.argumentsJson };
   }
   if (part.kind === "tool-result") {
@@ -130,7 +131,7 @@ function printItem(part: FormPart, path: string, losses: Losses): JsonObject | n
   }
   if (part.kind !== "reasoning") return null;
   const proof = part.signature ?? part.encrypted;
-  const isForeign = proof !== null && ownSignature(proof) !== null;
+  const isForeign = proof !== null && isMarked(proof);
   if (isForeign) losses.hint(path, "this API takes no proof that another provider gave");
   const content = part.text === "" ? {} : { content: [{ type: "reasoning_text", text: part.text }] };
   return {

@@ -152,14 +152,14 @@ export class ResponsesReader implements AnswerReader {
     this.#hasCalls = true;
     const events: AnswerEvent[] = [];
     const head = { kind: "tool-call", id: textOf(item["call_id"]) ?? "", name: textOf(item["name"]) ?? "" } as const;
-    this.#begin(`${String(value["output_index"])}`, head, events);
+    this.#begin(itemKeyOf(value), head, events);
     return events;
   }
 
   #delta(value: JsonObject, head: AnswerPartHead | null): readonly AnswerEvent[] | null {
     const text = textOf(value["delta"]) ?? "";
     const isContent = head !== null && head.kind !== "reasoning";
-    const key = isContent ? keyOf(value) : String(value["output_index"]);
+    const key = isContent ? keyOf(value) : itemKeyOf(value);
     const events: AnswerEvent[] = [];
     let index = this.#parts.get(key);
     if (index === undefined && head === null) return null;
@@ -177,7 +177,7 @@ export class ResponsesReader implements AnswerReader {
   /** An item's end tells what its deltas did not: a thought's proof, or a thought that has no words. */
   #itemDone(value: JsonObject): readonly AnswerEvent[] {
     const item = objectOf(value["item"]) ?? {};
-    const key = String(value["output_index"]);
+    const key = itemKeyOf(value);
     const events: AnswerEvent[] = [];
     const encrypted = item["type"] === "reasoning" ? textOf(item["encrypted_content"]) : null;
     const index = this.#parts.get(key);
@@ -204,5 +204,10 @@ export class ResponsesReader implements AnswerReader {
 
 /** Where a content part stands. */
 function keyOf(value: JsonObject): string {
-  return `${String(value["output_index"])}.${String(value["content_index"])}`;
+  return `${itemKeyOf(value)}.${numberOf(value["content_index"])}`;
+}
+
+/** Where an item stands. */
+function itemKeyOf(value: JsonObject): string {
+  return `${numberOf(value["output_index"])}`;
 }
