@@ -43,7 +43,7 @@ const bedrock = (change: Partial<BedrockOptions> = {}): BedrockEngine =>
     auth: { kind: "credentials", credentials: CREDENTIALS },
     ...change,
   });
-const FIXED: TokenSource = { current: () => "t1", fetch: () => Promise.resolve("t1") };
+const FIXED: TokenSource = { current: () => "t1", fetch: () => Promise.resolve("t1"), drop: () => {} };
 const vertex = (change: Partial<VertexOptions> = {}): VertexEngine =>
   new VertexEngine({ ...COMMON, project: "p-1", location: "global", tokens: FIXED, ...change });
 
@@ -223,6 +223,28 @@ describe("tokens of a service account", () => {
     await send(engine, { model: "complete" }).sink.success();
     assert.equal(endpoint.given.length, 3);
     await engine.close();
+  });
+
+  test("a token that the service refuses is asked for anew by the next send, and by that alone", async () => {
+    const revoked = new Set<string>();
+    const service = await startFakeGemini({
+      auth: { tokens: () => endpoint.given.filter((token) => !revoked.has(token)), project: "p-1" },
+    });
+    const engine = vertex({ url: service.url, tokens: new ServiceAccountTokens(account()) });
+    await send(engine, { model: "complete" }).sink.success();
+    const given = endpoint.given.length;
+    revoked.add(endpoint.given.at(-1) ?? "");
+    const refused = [1, 2].map(() => send(engine, { model: "complete" }).sink.failure());
+    for (const { code, status } of await Promise.all(refused)) {
+      assert.deepEqual([code, status], ["upstream_unauthorized", 401]);
+    }
+    assert.equal(endpoint.given.length, given);
+    await send(engine, { model: "complete" }).sink.success();
+    await send(engine, { model: "failsWith401" }).sink.failure();
+    await send(engine, { model: "complete" }).sink.success();
+    assert.equal(endpoint.given.length, given + 2);
+    await engine.close();
+    await service.close();
   });
 
   test("who waits for a token waits within the watch of a connection, and may leave", async () => {

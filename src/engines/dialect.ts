@@ -10,6 +10,8 @@ export interface TokenSource {
   current(): string | null;
   /** Fetches one, for whoever asks meanwhile too. Rejects in words that hold no secret. */
   fetch(): Promise<string>;
+  /** The service refused this one, so that it is given to nobody any more. */
+  drop(token: string): void;
 }
 
 /** The HTTP request of one send, and how its answer is read. */

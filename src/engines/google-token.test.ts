@@ -17,6 +17,11 @@ test("a token's file is read when it is first wanted, and again while it holds n
     writeFileSync(path, "ya29.token\n");
     assert.equal(token.current(), "ya29.token");
     assert.equal(await token.fetch(), "ya29.token");
+    writeFileSync(path, "ya29.next\n");
+    token.drop("ya29.other");
+    assert.equal(token.current(), "ya29.token");
+    token.drop("ya29.token");
+    assert.equal(token.current(), "ya29.next");
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -67,6 +67,10 @@ export class ServiceAccountTokens implements TokenSource {
     return this.#exchange;
   }
 
+  drop(token: string): void {
+    if (this.#token?.text === token) this.#token = null;
+  }
+
   async #exchanged(): Promise<string> {
     const askedAtMs = this.#wallMs();
     const { statusCode, body } = await request(this.#account.tokenUrl, {
@@ -118,6 +122,11 @@ export class FileToken implements TokenSource {
     return text === null
       ? Promise.reject(new Error("the file of the token cannot be read or holds no token"))
       : Promise.resolve(text);
+  }
+
+  /** The file may hold another by now. */
+  drop(token: string): void {
+    if (this.#read?.text === token) this.#read = null;
   }
 }
 

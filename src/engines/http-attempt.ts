@@ -32,6 +32,8 @@ export interface AttemptParts {
   readonly readFault?: ReadFault | undefined;
   /** Most bytes of a whole answer. */
   readonly maxAnswerBytes: number;
+  /** Hears that the upstream does not know its caller, by status 401. */
+  readonly onUnknownCaller: () => void;
 }
 
 /**
@@ -105,6 +107,7 @@ export class HttpAttempt implements Dispatcher.DispatchHandler, EngineCall {
     this.#status = status;
     this.#headers = headers;
     this.#watchdog.headers();
+    if (status === 401) this.#parts.onUnknownCaller();
     if (status !== 200) this.#mode = "error";
     else if (!this.#order.stream) this.#mode = "whole";
     else if (String(headers["content-type"] ?? "").startsWith(this.#parts.framing.contentType)) this.#mode = "stream";

@@ -67,19 +67,15 @@ export class HttpEngine implements Engine {
     const request = this.#dialect.request(order);
     if ("kind" in request) return refused(request, sink);
     if (request.dropped.length > 0) sink.dropped(request.dropped);
-    const { reading, framing, readFault } = request;
+    const { reading, framing, readFault, tokens } = request;
     const { maxAnswerBytes } = this.#options;
-    const attempt = new HttpAttempt(order, sink, { reading, framing, readFault, maxAnswerBytes });
+    const lease = tokens === undefined ? null : new TokenLease(tokens);
+    const onUnknownCaller = (): void => lease?.refused();
+    const attempt = new HttpAttempt(order, sink, { reading, framing, readFault, maxAnswerBytes, onUnknownCaller });
     const headers = [...this.#headers, ...request.headers, "x-request-id", order.clientRequestId];
-    const { tokens } = request;
-    const token = tokens?.current();
-    if (tokens !== undefined && token === null) this.#sendLater(request, attempt, { headers, tokens });
-    else
-      this.#dispatch(
-        request,
-        attempt,
-        token === undefined ? headers : [...headers, "authorization", `Bearer ${token}`],
-      );
+    const authorization = lease === null ? [] : lease.current();
+    if (lease !== null && authorization === null) this.#sendLater(request, attempt, { headers, lease });
+    else this.#dispatch(request, attempt, [...headers, ...(authorization ?? [])]);
     return attempt;
   }
 
@@ -93,7 +89,7 @@ export class HttpEngine implements Engine {
   #sendLater(
     request: UpstreamRequest,
     attempt: HttpAttempt,
-    of: { readonly headers: readonly string[]; readonly tokens: TokenSource },
+    of: { readonly headers: readonly string[]; readonly lease: TokenLease },
   ): void {
     const sent = this.#afterToken(request, attempt, of);
     this.#waiting.set(attempt, sent);
@@ -103,11 +99,11 @@ export class HttpEngine implements Engine {
   async #afterToken(
     request: UpstreamRequest,
     attempt: HttpAttempt,
-    { headers, tokens }: { readonly headers: readonly string[]; readonly tokens: TokenSource },
+    { headers, lease }: { readonly headers: readonly string[]; readonly lease: TokenLease },
   ): Promise<void> {
     try {
-      const token = await tokens.fetch();
-      if (!attempt.isOver) this.#dispatch(request, attempt, [...headers, "authorization", `Bearer ${token}`]);
+      const authorization = await lease.fetch();
+      if (!attempt.isOver) this.#dispatch(request, attempt, [...headers, ...authorization]);
     } catch (error) {
       // Errors of the transport have a code; without one the token was refused.
       const isTransport = error instanceof Error && "code" in error;
@@ -158,6 +154,36 @@ export class HttpEngine implements Engine {
   close(): Promise<void> {
     for (const attempt of this.#waiting.keys()) attempt.abandon("upstream_broken", "the engine was closed");
     return this.#pool.destroy();
+  }
+}
+
+/** The token that one send goes with, as headers. Owned by that send. */
+class TokenLease {
+  readonly #tokens: TokenSource;
+  #token: string | null = null;
+
+  constructor(tokens: TokenSource) {
+    this.#tokens = tokens;
+  }
+
+  /** Null where a token must be fetched first. */
+  current(): readonly string[] | null {
+    const token = this.#tokens.current();
+    return token === null ? null : this.#taken(token);
+  }
+
+  async fetch(): Promise<readonly string[]> {
+    return this.#taken(await this.#tokens.fetch());
+  }
+
+  /** The service did not take it; the next send must have another. */
+  refused(): void {
+    if (this.#token !== null) this.#tokens.drop(this.#token);
+  }
+
+  #taken(token: string): readonly string[] {
+    this.#token = token;
+    return ["authorization", `Bearer ${token}`];
   }
 }
 
