@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { awsEvent } from "../../test/clouds/aws-frames.ts";
+import { startFakeAnthropic } from "../../test/clouds/fake-anthropic.ts";
 import { startFakeBedrock } from "../../test/clouds/fake-bedrock.ts";
 import { startFakeGemini } from "../../test/clouds/fake-gemini.ts";
 import { FakeTokenEndpoint } from "../../test/clouds/fake-token-endpoint.ts";
@@ -18,6 +19,7 @@ import {
 import { startMute } from "../../test/fakes/mute-server.ts";
 import { until } from "../../test/until.ts";
 import type { Engine } from "../ports/engine.ts";
+import { AnthropicEngine } from "./anthropic.ts";
 import { BedrockEngine, type BedrockOptions } from "./bedrock.ts";
 import type { TokenSource } from "./dialect.ts";
 import { GeminiEngine, type GeminiOptions, VertexEngine, type VertexOptions } from "./gemini.ts";
@@ -62,6 +64,8 @@ interface Service {
   readonly modelOf: (name: CaseName) => string;
   readonly models: readonly string[] | null;
   readonly errorEventStatus?: number;
+  /** What its API cannot do otherwise. */
+  readonly skips?: Partial<Record<CaseName, Skip>>;
 }
 
 function conformanceOf(service: Service): ConformanceOptions {
@@ -85,6 +89,7 @@ function conformanceOf(service: Service): ConformanceOptions {
     make: () => subjectOver(),
     models: {
       ...models,
+      ...service.skips,
       echo: { skip: "the body is printed anew in another shape, so that no byte of it is as it came" },
     } as Record<CaseName, Ask | Skip>,
     completions: { skip: "its API has no text completions" },
@@ -126,6 +131,21 @@ engineConformance(
     modelOf: (name) => name,
     models: null,
     errorEventStatus: 503,
+  }),
+);
+engineConformance(
+  conformanceOf({
+    name: "Anthropic",
+    fake: () => startFakeAnthropic({ key: "the-key" }),
+    engine: ({ url = COMMON.url, ...change }) =>
+      new AnthropicEngine({ ...COMMON, key: "the-key", defaultMaxTokens: 100, ...change, url: `${url}/v1` }),
+    modelOf: (name) => name,
+    models: ["claude-fake"],
+    errorEventStatus: 529,
+    skips: {
+      withoutUsage: { skip: "every message of Anthropic's has its usage" },
+      withoutDone: { skip: "`message_stop` is what ends a stream; without it the answer was cut short" },
+    },
   }),
 );
 engineConformance(

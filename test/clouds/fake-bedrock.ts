@@ -1,6 +1,7 @@
 import { type AwsCredentials, signV4 } from "../../src/engines/aws-sign.ts";
 import { arrayOf, isObject, type JsonObject } from "../../src/wire/json.ts";
 import { jsonOf } from "../../src/wire/reading.ts";
+import { vectorOf } from "../capable/model.ts";
 import { awsEvent, awsException, awsMessage } from "./aws-frames.ts";
 import { type FakeUpstream, type PlainAnswer, type SeenRequest, startFake, type Voice } from "./fake-upstream.ts";
 import { each, faultOf, inside, type Members, object, oneOf } from "./strict.ts";
@@ -134,10 +135,11 @@ function embeddings(seen: SeenRequest): PlainAnswer {
   if (fault !== null) return awsError(400, "ValidationException", fault);
   if (isTitan) return { status: 200, body: { embedding: [0.5, 0], inputTextTokenCount: 3 } };
   const texts = isObject(value) ? arrayOf(value["texts"]) : [];
+  const isCapable = seen.path.includes("capable");
   const body = {
     id: "e",
     response_type: "embeddings_by_type",
-    embeddings: { float: texts.map((_, index) => [0.5, index]) },
+    embeddings: { float: texts.map((text, index) => (isCapable ? vectorOf(text) : [0.5, index])) },
   };
   return { status: 200, body };
 }
@@ -162,8 +164,8 @@ export function startFakeBedrock(auth: BedrockFakeAuth): Promise<FakeUpstream> {
   const voice: Voice = {
     streamType: "application/vnd.amazon.eventstream",
     judge: (seen) => judge(seen, auth),
-    modelOf: (path) => /([^.]+?)-v\d/.exec(decodeURIComponent(path.split("/")[2] ?? ""))?.[1] ?? "",
-    isStream: (path) => path.endsWith("/converse-stream"),
+    modelOf: ({ path }) => /([^.]+?)-v\d/.exec(decodeURIComponent(path.split("/")[2] ?? ""))?.[1] ?? "",
+    isStream: ({ path }) => path.endsWith("/converse-stream"),
     start: () => awsEvent("messageStart", { role: "assistant" }),
     piece: (text) => awsEvent("contentBlockDelta", { delta: { text }, contentBlockIndex: 0, p: "abc" }),
     end: (how) => {

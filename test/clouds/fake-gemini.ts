@@ -1,7 +1,8 @@
 import { arrayOf, isObject, objectOf } from "../../src/wire/json.ts";
 import { jsonOf } from "../../src/wire/reading.ts";
 import { type FakeUpstream, type PlainAnswer, type SeenRequest, startFake, type Voice } from "./fake-upstream.ts";
-import { each, faultOf, type Members, object, oneOf } from "./strict.ts";
+import { vectorOf } from "../capable/model.ts";
+import { each, faultOf, inside, type Members, object, oneOf } from "./strict.ts";
 
 /** What the fake takes as its caller's proof. */
 export interface GeminiFakeOptions {
@@ -120,14 +121,23 @@ const prediction = object({ instances: each(instance), parameters: object({ outp
   "instances",
 ]);
 
+/** Models of embeddings: one of plain vectors, and one whose vectors speak of their texts. */
+const EMBEDDERS = ["embedding-fake", "capable"];
+
 /** Vectors, `[0.5, n]` for the n-th text, of either service. */
 function embeddings(seen: SeenRequest, models: string): PlainAnswer | null {
-  const isStudio = seen.path === `${models}/embedding-fake:batchEmbedContents`;
-  if (!isStudio && seen.path !== `${models}/embedding-fake:predict`) return null;
+  const isStudio = EMBEDDERS.some((name) => seen.path === `${models}/${name}:batchEmbedContents`);
+  if (!isStudio && !EMBEDDERS.some((name) => seen.path === `${models}/${name}:predict`)) return null;
   const value = jsonOf(seen.body.toString("utf8"));
   const fault = (isStudio ? batch : prediction)(value, "request");
   if (fault !== null) return googleError(400, fault);
-  const vectors = arrayOf(objectOf(value)?.[isStudio ? "requests" : "instances"]).map((_, index) => [0.5, index]);
+  const asked = arrayOf(objectOf(value)?.[isStudio ? "requests" : "instances"]).map(objectOf);
+  const texts = asked.map((each_) =>
+    isStudio ? inside([each_?.["content"]], "parts")[0]?.["text"] : each_?.["content"],
+  );
+  if (texts.includes("")) return googleError(400, "a text is empty");
+  const isCapable = seen.path.includes("/capable:");
+  const vectors = texts.map((text, index) => (isCapable ? vectorOf(text) : [0.5, index]));
   if (isStudio) return { status: 200, body: { embeddings: vectors.map((values) => ({ values })) } };
   const predictions = vectors.map((values) => ({
     embeddings: { values, statistics: { token_count: 3, truncated: false } },
@@ -147,8 +157,8 @@ export function startFakeGemini(options: GeminiFakeOptions): Promise<FakeUpstrea
   const voice: Voice = {
     streamType: "text/event-stream",
     judge: (seen) => judge(seen, options),
-    modelOf: (path) => /([^/]+):(?:generate|stream)/.exec(path)?.[1] ?? "",
-    isStream: (path) => path.includes(":streamGenerateContent"),
+    modelOf: ({ path }) => /([^/]+):(?:generate|stream)/.exec(path)?.[1] ?? "",
+    isStream: ({ path }) => path.includes(":streamGenerateContent"),
     start: () => event(saying("")),
     piece: (text) => event(saying(text)),
     end: (how) =>

@@ -1,6 +1,8 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type JsonObject, objectOf } from "../../src/wire/json.ts";
+import { jsonOf } from "../../src/wire/reading.ts";
 
 /** What a fake saw of one request, and how it went. */
 export interface SeenRequest {
@@ -28,8 +30,8 @@ export interface Voice {
   readonly streamType: string;
   /** The answer to a request that the service would refuse, or to one that is no completion; null for one to be answered. */
   judge(request: SeenRequest): PlainAnswer | null;
-  modelOf(path: string): string;
-  isStream(path: string): boolean;
+  modelOf(seen: SeenRequest): string;
+  isStream(seen: SeenRequest): boolean;
   /** Events before the first content. */
   start(): Buffer;
   piece(text: string): Buffer;
@@ -55,6 +57,8 @@ export interface FakeUpstream {
   readonly requests: readonly SeenRequest[];
   /** Answers by the name of their model; those of the conformance suite are there without. */
   readonly scripts: Map<string, Script>;
+  /** Models that answer what they are asked, or say why they do not. */
+  readonly capable: Map<string, (body: JsonObject) => Script | string>;
   close(): Promise<void>;
 }
 
@@ -150,6 +154,7 @@ function sendPlain(response: ServerResponse, { status, headers = {}, body }: Pla
 export async function startFake(voice: Voice): Promise<FakeUpstream> {
   const requests: SeenRequest[] = [];
   const scripts = new Map<string, Script>();
+  const capable: FakeUpstream["capable"] = new Map();
   const server = createServer((incoming, response) => {
     void bodyOf(incoming).then((body) => {
       const { method = "", url: path = "", headers } = incoming;
@@ -159,7 +164,7 @@ export async function startFake(voice: Voice): Promise<FakeUpstream> {
         seen.isOpen = false;
         seen.closedEarly = !response.writableFinished;
       });
-      return answer(voice, { seen, response, scripts });
+      return answer(voice, { seen, response, scripts, capable });
     });
   });
   const port = await new Promise<number>((resolve) => {
@@ -169,6 +174,7 @@ export async function startFake(voice: Voice): Promise<FakeUpstream> {
     url: `http://127.0.0.1:${port}`,
     requests,
     scripts,
+    capable,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -179,18 +185,19 @@ export async function startFake(voice: Voice): Promise<FakeUpstream> {
 
 async function answer(
   voice: Voice,
-  of: { readonly seen: SeenRequest; readonly response: ServerResponse; readonly scripts: ReadonlyMap<string, Script> },
+  of: Pick<FakeUpstream, "scripts" | "capable"> & { readonly seen: SeenRequest; readonly response: ServerResponse },
 ): Promise<void> {
-  const { seen, response, scripts } = of;
+  const { seen, response, scripts, capable } = of;
   const judged = voice.judge(seen);
   if (judged !== null) return sendPlain(response, judged);
-  const name = voice.modelOf(seen.path);
+  const name = voice.modelOf(seen);
   if (name === "silent") return;
   if (name === "failsBeforeHeaders") return void response.destroy();
   const plain = plainAnswer(name, voice);
   if (plain !== null) return sendPlain(response, plain);
-  const isStream = voice.isStream(seen.path);
-  const script = scripts.get(name);
+  const isStream = voice.isStream(seen);
+  const script = capable.get(name)?.(objectOf(jsonOf(seen.body.toString("utf8"))) ?? {}) ?? scripts.get(name);
+  if (typeof script === "string") return sendPlain(response, voice.fault(400, script));
   const scripted = script === undefined ? null : isStream ? script.events : [Buffer.from(JSON.stringify(script.whole))];
   response.writeHead(200, { "content-type": isStream ? voice.streamType : "application/json" });
   response.flushHeaders();

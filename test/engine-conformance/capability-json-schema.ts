@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Compile } from "typebox/schema";
-import { bodyFor, CHAT, type CapabilityTarget, endOf, wordsOf } from "./capability.ts";
+import { assertRefused, bodyFor, CHAT, isRefused, type CapabilityTarget, endOf, wordsOf } from "./capability.ts";
 
 const messages = [{ role: "user", content: "Say it as JSON." }];
 
@@ -74,7 +74,12 @@ export function jsonSchemaConformance(target: () => CapabilityTarget): void {
   });
 
   test("a JSON object is one, whatever is in it", async () => {
-    const body = bodyFor(target(), { messages, response_format: { type: "json_object" } });
+    const format = { type: "json_object" };
+    if (isRefused(target(), "response_format", format)) {
+      const refused = { model: target().model, messages, response_format: format };
+      return assertRefused(await target().post(CHAT, refused), "response_format");
+    }
+    const body = bodyFor(target(), { messages, response_format: format });
     const { choices } = (await target().post(CHAT, body)).body;
     if (choices[0]?.finish_reason === "length") return;
     const value = JSON.parse(choices[0]?.message?.content ?? "") as unknown;

@@ -1,6 +1,9 @@
+import assert from "node:assert/strict";
+
 /**
  * What optional capabilities of an OpenAI-compatible server must do, one file each: tools, JSON by schema, logprobs, embeddings,
- * cached tokens. They speak HTTP alone, so that they run against any server, and demand nothing of what a model says.
+ * cached tokens, stop sequences, the order of a stream, refusals. They speak HTTP alone, so that they run against any server, and
+ * demand nothing of what a model says.
  */
 
 /** A server under test. */
@@ -9,6 +12,12 @@ export interface CapabilityTarget {
   readonly model: string;
   /** Members of each body besides those that are checked, such as a limit that the model's answers need. */
   readonly more: Readonly<Record<string, unknown>>;
+  /** Members of a chat's body that the API behind the server has no word for, each with a value that is refused. */
+  readonly refused?: readonly (readonly [member: string, value: unknown])[];
+  /** Whether it has legacy completions; it has unless this is false. */
+  readonly hasCompletions?: boolean;
+  /** Whether it counts the tokens of embeddings; it does unless this is false. */
+  readonly countsEmbeddings?: boolean;
   /** Sends `body` to a path such as `/v1/chat/completions`; resolves to the status and the parsed answer. */
   post(path: string, body: object): Promise<{ readonly status: number; readonly body: Answer }>;
   /** The same as a stream; resolves to the parsed events without `[DONE]`. */
@@ -64,14 +73,30 @@ export interface TokenLogprob {
   readonly top_logprobs: readonly { readonly token: string; readonly logprob: number }[];
 }
 
-/** Where chats and completions are. */
+/** Where chats are. */
 export const CHAT = "/v1/chat/completions";
-/** Where legacy completions are. */
-export const COMPLETION = "/v1/completions";
 
-/** A body for the target: its model, its own members, then `more`. */
+/** A body for the target: its model, its own members, then `more`, without members that it has no word for. */
 export function bodyFor(target: CapabilityTarget, more: object): object {
-  return { model: target.model, ...target.more, ...more };
+  const members = Object.entries({ model: target.model, ...target.more, ...more });
+  return Object.fromEntries(members.filter(([name, value]) => !isRefused(target, name, value)));
+}
+
+/** Whether a member of a body is one that the target has no word for, whatever a plain value of it is. */
+export function isRefused(target: CapabilityTarget, name: string, value: unknown): boolean {
+  const isPlain = typeof value !== "object";
+  return (target.refused ?? []).some(
+    ([member, other]) => member === name && (isPlain || JSON.stringify(other) === JSON.stringify(value)),
+  );
+}
+
+/** Asserts the refusal of a member that the API has no word for. */
+export function assertRefused(
+  { status, body }: { readonly status: number; readonly body: Answer },
+  member: string,
+): void {
+  assert.deepEqual([status, body.error?.code], [400, "not_expressible"], member);
+  assert.match(body.error?.message ?? "", new RegExp(member));
 }
 
 /** Puts a stream's call deltas together, as clients do. */

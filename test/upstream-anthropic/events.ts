@@ -20,11 +20,21 @@ export interface Ending {
 export interface Told {
   readonly content: readonly Block[];
   readonly ending: Ending;
+  /** What it used, where that is not `USAGE`. */
+  readonly usage?: Counts;
+}
+
+interface Counts {
+  readonly input_tokens: number;
+  readonly cache_creation_input_tokens: number;
+  readonly cache_read_input_tokens: number;
+  readonly output_tokens: number;
+  readonly output_tokens_details?: object;
 }
 
 /** A whole message. */
-export function message(id: string, model: string, { content, ending }: Told): object {
-  return { id, type: "message", role: "assistant", model, content, ...ending, usage: USAGE };
+export function message(id: string, model: string, { content, ending, usage = USAGE }: Told): object {
+  return { id, type: "message", role: "assistant", model, content, ...ending, usage };
 }
 
 /** One event as server-sent bytes. */
@@ -33,10 +43,10 @@ export function sse(type: string, members: object): string {
 }
 
 /** The events of a streamed message; each text is cut in pieces of a few characters. */
-export function* streamed(id: string, model: string, { content, ending }: Told): Generator<string> {
+export function* streamed(id: string, model: string, { content, ending, usage = USAGE }: Told): Generator<string> {
   const begun = { ...message(id, model, { content: [], ending: { stop_reason: "", stop_sequence: null } }) };
-  const usage = { ...USAGE, output_tokens: 1 };
-  yield sse("message_start", { message: { ...begun, stop_reason: null, usage } });
+  const first = { ...usage, output_tokens: 1 };
+  yield sse("message_start", { message: { ...begun, stop_reason: null, usage: first } });
   yield sse("ping", {});
   for (const [index, block] of content.entries()) {
     const [empty, deltas] = pieces(block);
@@ -45,7 +55,7 @@ export function* streamed(id: string, model: string, { content, ending }: Told):
     yield sse("content_block_stop", { index });
   }
   // The API leaves the input out of the last usage where it said it at first.
-  const { output_tokens, output_tokens_details } = USAGE;
+  const { output_tokens, output_tokens_details } = usage;
   yield sse("message_delta", { delta: ending, usage: { output_tokens, output_tokens_details } });
   yield sse("message_stop", {});
 }

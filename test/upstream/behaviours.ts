@@ -1,5 +1,6 @@
 import { DESTROY, FOREVER, HEAD, HOLD, event, text, wait } from "./actions.ts";
 import type { Action } from "./actions.ts";
+import { CAPABLE } from "./capable.ts";
 import { CACHED_USAGE, PIECES, ZERO_USAGE } from "./chunks.ts";
 import type { Piece } from "./chunks.ts";
 import { JSON_HEAD, STREAM_HEAD, told } from "./script.ts";
@@ -246,7 +247,7 @@ export const MOCK_MODELS: readonly string[] = [
 /** The behaviour that a model's name asks for, and the number in it. A prefix up to the last slash is ignored. */
 export function behaviourOf(model: string): { behaviour: Behaviour; number: number } | undefined {
   const name = model.slice(model.lastIndexOf("/") + 1);
-  const plain = own(COMPLETE, name) ?? own(FAILING, name);
+  const plain = own(COMPLETE, name) ?? own(FAILING, name) ?? (name === "capable" ? CAPABLE : undefined);
   if (plain) return { behaviour: plain, number: 0 };
   const match = /^([a-z-]+-)(\d{1,7})$/.exec(name);
   const found = match?.[1] === undefined ? undefined : own(NUMBERED, match[1]);
@@ -259,6 +260,8 @@ function own(table: Readonly<Record<string, Behaviour>>, name: string): Behaviou
 
 /** Name and meaning of every behaviour, for help texts. */
 export function describeBehaviours(): readonly (readonly [string, string])[] {
-  const named = Object.entries({ ...COMPLETE, ...FAILING }).map(([name, each]) => [name, each.says] as const);
+  const named = Object.entries({ ...COMPLETE, ...FAILING, capable: CAPABLE }).map(
+    ([name, each]) => [name, each.says] as const,
+  );
   return [...named, ...Object.entries(NUMBERED).map(([name, each]) => [`${name}N`, each.says] as const)];
 }

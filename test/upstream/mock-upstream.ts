@@ -1,6 +1,8 @@
 import { createServer } from "node:http";
 import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { JsonObject } from "../../src/wire/json.ts";
+import { capableEmbeddings } from "../capable/openai.ts";
 import { MOCK_MODELS, behaviourOf } from "./behaviours.ts";
 import { ActionRunner } from "./runner.ts";
 import type { Kind } from "./chunks.ts";
@@ -187,7 +189,13 @@ async function complete(state: State, kind: Kind, exchange: Exchange): Promise<v
 function embed(state: State, exchange: Exchange): void {
   const record = newRecord(state, exchange);
   record.ended = true;
-  const { input } = JSON.parse(exchange.bodyText) as { readonly input: string | readonly string[] };
+  const body = JSON.parse(exchange.bodyText) as JsonObject & { readonly input: string | readonly string[] };
+  const { input } = body;
+  if (body["model"] === "capable") {
+    const answer = capableEmbeddings(body);
+    if (answer === null) return sendJson(exchange.response, 400, invalid("mock: nothing to embed", "input"));
+    return sendJson(exchange.response, 200, answer);
+  }
   const texts = typeof input === "string" ? [input] : input;
   if (texts.includes("fail")) return sendJson(exchange.response, 500, { error: { message: "mock: failed" } });
   const data = texts.map((text, index) => ({ object: "embedding", index, embedding: [text.length, 1] }));

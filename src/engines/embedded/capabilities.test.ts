@@ -7,6 +7,8 @@ import { cachedTokensConformance } from "../../../test/engine-conformance/capabi
 import { embeddingsConformance } from "../../../test/engine-conformance/capability-embeddings.ts";
 import { jsonSchemaConformance } from "../../../test/engine-conformance/capability-json-schema.ts";
 import { logprobsConformance } from "../../../test/engine-conformance/capability-logprobs.ts";
+import { stopConformance } from "../../../test/engine-conformance/capability-stop.ts";
+import { streamOrderConformance } from "../../../test/engine-conformance/capability-stream-order.ts";
 import { toolsConformance } from "../../../test/engine-conformance/capability-tools.ts";
 import { EmbeddedEngine } from "./supervisor.ts";
 import { ask, askStream } from "./test-client.ts";
@@ -32,5 +34,7 @@ describe("the embedded engine's capabilities", () => {
   describe("JSON by schema", () => jsonSchemaConformance(() => target));
   describe("logprobs", () => logprobsConformance(() => target));
   describe("embeddings", () => embeddingsConformance(() => target));
+  describe("stop sequences", () => stopConformance(() => target));
+  describe("the order of a stream", () => streamOrderConformance(() => target));
   describe("cached tokens", () => cachedTokensConformance(() => target));
 });

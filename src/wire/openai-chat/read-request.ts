@@ -49,6 +49,9 @@ export function readChatRequest(value: unknown): FormRequest | Unreadable {
   const extras: Extras = new Map(Object.entries(value).filter(([name]) => !READ.has(name)));
   // One answer is what every shape gives.
   if (extras.get("n") === 1) extras.delete("n");
+  // Without `logprobs` it would ask for nothing; OpenAI refuses it too.
+  const isIdle = value["logprobs"] !== true && (numberOf(value["top_logprobs"]) ?? 0) > 0;
+  if (isIdle) return unreadable("top_logprobs", "is only for a request with `logprobs`");
   const turns: FormTurn[] = [];
   for (const [index, message] of arrayOf(value["messages"]).entries()) {
     const turn = readMessage(message, `messages.${index}`, extras);

@@ -93,10 +93,9 @@ describe("requests in the shape of chat completions", () => {
   test("what the form holds is printed as it was read, and nothing is lost", () => {
     fc.assert(
       fc.property(request.map(plain), (body) => {
-        const { top_logprobs: top, logprobs, ...rest } = body;
-        const probabilities =
-          logprobs === true ? { logprobs, ...(top === undefined ? {} : { top_logprobs: top }) } : {};
-        assert.deepEqual(through(body), { body: { ...rest, ...probabilities }, losses: [] });
+        const { top_logprobs: top, ...rest } = body;
+        const asked = top === undefined ? rest : { ...rest, logprobs: true, top_logprobs: top };
+        assert.deepEqual(through(asked), { body: asked, losses: [] });
       }),
     );
   });
@@ -166,6 +165,12 @@ describe("requests in the shape of chat completions", () => {
         { path: "output_config.effort", why: "this API has no effort `max`; it is sent as xhigh", isHint: true },
       ]);
     }
+  });
+
+  test("probabilities of others that are asked for without those of the answer are not read", () => {
+    const read = readChatRequest({ model: "m", messages: [], top_logprobs: 2 });
+    assert.ok(isUnreadable(read) && read.param === "top_logprobs");
+    assert.ok(!isUnreadable(readChatRequest({ model: "m", messages: [], logprobs: false, top_logprobs: 0 })));
   });
 
   test("a role that no API has, and a result of no call, are named", () => {
