@@ -1,12 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import type { Receipt } from "../base/receipt.ts";
 import { Gateway } from "../gateway/server.ts";
 import { Storage } from "../gateway/storage.ts";
 import { systemClock } from "../live/clock.ts";
 import { FileShelf } from "../live/file-shelf.ts";
 import { JournalFile } from "../live/journal-file.ts";
 import { Mint } from "../live/mint.ts";
+import { receiptPrinter } from "../live/receipt-text.ts";
 import { SqliteStore } from "../live/sqlite-store.ts";
 import { lazyTokenCounter } from "../live/token-counter.ts";
 import { Utility } from "../live/utility.ts";
@@ -69,7 +71,8 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   const fleet = new EngineFleet({ dataDir, env, log, maxAnswerBytes, observe });
   const change = fleet.prepare(config.engines);
   const shown = showing(config.telemetry.requestLog, log);
-  const journal = openJournal(options);
+  const print = receiptPrinter();
+  const journal = openJournal(options, print);
   const utility: Utility = new Utility({
     clock: systemClock,
     engines: fleet.engines,
@@ -79,7 +82,7 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
     log,
   });
   fleet.install(change);
-  const store = await openStore(dataDir, utility).catch(async (error: unknown) => {
+  const store = await openStore(dataDir, utility, print).catch(async (error: unknown) => {
     await journal?.close();
     discard(options.journal);
     throw error;
@@ -160,9 +163,9 @@ function waitForModels(utility: Utility, change: FleetChange): void {
   }
 }
 
-function openJournal({ journal, log }: ServeOptions): JournalFile | null {
+function openJournal({ journal, log }: ServeOptions, print: (receipt: Receipt) => string): JournalFile | null {
   if (journal === null) return null;
-  return new JournalFile(journal, (error) => log(`the journal ended: ${error.message}`));
+  return new JournalFile(journal, (error) => log(`the journal ended: ${error.message}`), print);
 }
 
 /** A journal of a start that served nothing would only stand in the next start's way. */
@@ -191,10 +194,10 @@ async function listen(gateway: Gateway, server: AppConfig["server"], undo: () =>
   }
 }
 
-async function openStore(dataDir: string, utility: Utility): Promise<SqliteStore> {
+async function openStore(dataDir: string, utility: Utility, print: (receipt: Receipt) => string): Promise<SqliteStore> {
   const path = join(dataDir, "baseload.sqlite");
   try {
-    return await SqliteStore.open(path, utility);
+    return await SqliteStore.open(path, utility, print);
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     const locked = /locked|in use by/.test(words);
