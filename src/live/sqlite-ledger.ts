@@ -8,16 +8,14 @@ import { addPosting, type Group } from "./sqlite-messages.ts";
 const SCHEMA_VERSION = 2;
 const POSTING_COLUMNS = 8;
 
-// One row a receipt and one a posting, each at the end of its table, since rows are most of what storing costs. What the text says
-// is not written again: `tenant` and `wall_ms` are read out of it, and the lines of the ledger out of the posting.
+// One row a receipt and one a posting, each at the end of its table, since rows are most of what storing costs. What a
+// receipt's text says is not written again, and the ledger's lines are read out of the posting.
 
 const SCHEMA = `
   CREATE TABLE leaf (
     leaf_index INTEGER PRIMARY KEY,
     request_id TEXT NOT NULL UNIQUE,
-    receipt TEXT NOT NULL,
-    tenant TEXT GENERATED ALWAYS AS (receipt ->> '$.principal.tenant') VIRTUAL,
-    wall_ms INTEGER GENERATED ALWAYS AS (receipt ->> '$.arrivedWallMs') VIRTUAL
+    receipt TEXT NOT NULL
   ) STRICT;
   CREATE TABLE posting (
     leaf_index INTEGER PRIMARY KEY,

@@ -7,7 +7,7 @@ import type { Store, StoredReceipt, StoreListener } from "../ports/store.ts";
 import { addPosting, type FromWorker, type ToWorker } from "./sqlite-messages.ts";
 
 // Commits are at least this far apart, so that each takes a group along: an fsync costs the same for one as for hundreds.
-const COMMIT_EVERY_MS = 5;
+const COMMIT_EVERY_MS = 10;
 // Postings wait for the next receipts to go along with: nobody waits for them, and a crash loses none, since they are made
 // again from the receipts. A commit of their own would cost each request of a quiet hour a second fsync.
 const POST_WITHIN_MS = 100;
