@@ -67,8 +67,7 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   const config = expand(source, discovery.members(source.discovered, looks));
   const observe: FleetParts["observe"] = (backendId, report) =>
     utility.feed({ kind: "observed", backendId, ...report });
-  const { maxAnswerBytes } = config.server;
-  const fleet = new EngineFleet({ dataDir, env, log, maxAnswerBytes, observe });
+  const fleet = new EngineFleet({ dataDir, env, log, maxAnswerBytes: config.server.maxAnswerBytes, observe });
   const change = fleet.prepare(config.engines);
   const shown = showing(config.telemetry.requestLog, log);
   const print = receiptPrinter();
