@@ -231,7 +231,14 @@ function deskOf({ utility, notices, shown }: { utility: Utility; notices: Notice
     backends,
     cordon: (backendId, cordoned) => utility.cordon(backendId, cordoned),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),
-    metrics: () => shown.metrics({ backends: backends(), ...utility.kernel.counts() }),
+    run: (tenant, runId, page) => utility.run(tenant, runId, page),
+    runs: (tenant, limit) => utility.runs(tenant, limit),
+    metrics: () =>
+      shown.metrics({
+        backends: backends(),
+        ...utility.kernel.counts(),
+        runsLimited: utility.kernel.runsLimited(),
+      }),
     refused: shown.refused,
     turnedAway: shown.turnedAway,
     cameFrom: shown.cameFrom,

@@ -6,7 +6,7 @@ import { LlamaEngine } from "../engines/embedded-engine.ts";
 import { TINY_MODEL_NAME } from "../engines/embedded/tiny-model.ts";
 import { OpenAiEngine } from "../engines/openai.ts";
 import type { Engine, EngineReport } from "../ports/engine.ts";
-import { readSecret } from "./config/secrets.ts";
+import { cloudEngine, engineSecrets, type EngineSecrets } from "./cloud-engines.ts";
 import type { EmbeddedEngineConfig, EngineConfig } from "./config/types.ts";
 import { type Environment, secretDoors } from "./keys.ts";
 import { missingEmbeddedEngine } from "./version.ts";
@@ -25,8 +25,7 @@ export interface FleetParts {
 /** One engine and what it was made of. */
 interface Made {
   readonly config: EngineConfig;
-  /** The upstream's key as it was read, since a file may hold another one later. */
-  readonly key: string | null;
+  readonly secrets: EngineSecrets;
   readonly engine: Engine;
   readonly llama: LlamaEngine | null;
 }
@@ -65,13 +64,13 @@ export class EngineFleet {
   /** Makes the engines that are new or changed; those that are as they were are kept. Throws in words. */
   prepare(configs: readonly EngineConfig[]): FleetChange {
     // Every secret is read before anything is made, since that is what fails most.
-    const wanted = configs.map((config) => ({ config, key: this.#keyOf(config) }));
+    const wanted = configs.map((config) => ({ config, secrets: this.#secretsOf(config) }));
     const made = new Map<BackendId, Made>();
     try {
-      for (const { config, key } of wanted) {
+      for (const { config, secrets } of wanted) {
         const before = this.#inUse.get(config.backendId);
-        const isSame = before !== undefined && before.key === key && isDeepStrictEqual(before.config, config);
-        if (!isSame) made.set(config.backendId, this.#make(config, key));
+        const isSame = isDeepStrictEqual([before?.config, before?.secrets], [config, secrets]);
+        if (!isSame) made.set(config.backendId, this.#make(config, secrets));
       }
     } catch (error) {
       void this.drop({ made, gone: [] });
@@ -143,21 +142,23 @@ export class EngineFleet {
       .finally(() => this.#retiring.delete(made));
   }
 
-  #keyOf(config: EngineConfig): string | null {
-    if (config.kind !== "openai" || config.key === null) return null;
-    return readSecret(config.key, secretDoors(this.#parts.env));
+  #secretsOf(config: EngineConfig): EngineSecrets {
+    return engineSecrets(config, secretDoors(this.#parts.env));
   }
 
-  #make(config: EngineConfig, key: string | null): Made {
+  #make(config: EngineConfig, secrets: EngineSecrets): Made {
     if (config.kind === "embedded") {
       const llama = this.#llama(config);
-      return { config, key, engine: llama, llama };
+      return { config, secrets, engine: llama, llama };
+    }
+    const { maxAnswerBytes } = this.#parts;
+    if (config.kind !== "openai") {
+      return { config, secrets, engine: cloudEngine(config, secrets, maxAnswerBytes), llama: null };
     }
     const { url, headers, discoverModels, modelsAreOptional, speaks, onLoss, engineKind: kind = "openai" } = config;
-    const { maxAnswerBytes } = this.#parts;
     const more = { headers, maxAnswerBytes, discoverModels, modelsAreOptional, speaks, onLoss, kind };
-    const engine = new OpenAiEngine({ url, socketPath: null, key, ...more });
-    return { config, key, engine, llama: null };
+    const engine = new OpenAiEngine({ url, socketPath: null, key: secrets["key"] ?? null, ...more });
+    return { config, secrets, engine, llama: null };
   }
 
   #llama(config: EmbeddedEngineConfig): LlamaEngine {

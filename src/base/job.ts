@@ -1,4 +1,5 @@
 import type { RequestId } from "./ids.ts";
+import type { RunCall } from "./run.ts";
 
 /** The four rings, from near to far. */
 export type Layer = "device" | "enterprise" | "region" | "cloud";
@@ -50,6 +51,8 @@ export interface Job {
   readonly prefixHashes: readonly string[];
   /** Tokens in one block, or null where blocks are of 256 bytes. */
   readonly blockTokens: number | null;
+  /** The run of an agent that the call belongs to, or null. */
+  readonly run: RunCall | null;
 }
 
 /** How a figure was come by. Only `measured`, `provider_reported` and the counters are facts; the rest are estimates. */

@@ -4,12 +4,14 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { Endpoint, Job } from "../base/job.ts";
 import type { Desk } from "../ports/desk.ts";
 import { clientErrors } from "../wire/client-errors.ts";
+import type { RunCall } from "../base/run.ts";
 import { parseRequest, type ParsedRequest } from "../wire/request.ts";
 import type { KeyHolder } from "./access.ts";
 import { answering, closeUnread, sendError, sendKept } from "./answers.ts";
 import { readBody } from "./body.ts";
 import { HttpExchange } from "./exchange.ts";
 import { jobOf } from "./job.ts";
+import { runCallOf } from "./run-call.ts";
 import { Idempotency, type KeptAnswer, type KeyUse, type Recording } from "./idempotency.ts";
 
 /** How the door takes requests. */
@@ -99,6 +101,8 @@ export class Door {
     if (this.#desk.stopping) return refuse("shutting_down", { retryAfterMs: 1000 });
     const parsed = parseRequest(endpoint, body, this.#options.maxJsonDepth);
     if (!parsed.ok) return refuse(parsed.code, { detail: parsed.detail, param: parsed.param });
+    const run = runCallOf(req.headers, parsed.request.value, endpoint);
+    if (run !== null && "param" in run) return refuse("invalid_request", run);
     const key = req.headers["idempotency-key"];
     const claim = key === undefined ? null : this.#claim({ ...of, key, body });
     if (claim?.kind === "refused") return refuse(claim.code, claim.more);
@@ -107,7 +111,7 @@ export class Door {
       sendKept(res, claim.answer, headers);
       return null;
     }
-    const job = this.#jobOf(req, parsed.request, { ...of, bodyBytes: body.length });
+    const job = this.#jobOf(req, parsed.request, { ...of, bodyBytes: body.length, run });
     const recording = claim?.recording ?? null;
     const { value } = parsed.request;
     const passed = passedHeaders(req);
@@ -142,6 +146,7 @@ export class Door {
       readonly holder: KeyHolder;
       readonly requestId: string;
       readonly bodyBytes: number;
+      readonly run: RunCall | null;
     },
   ): Job {
     const { holder } = of;

@@ -51,6 +51,7 @@ export class HttpExchange implements Exchange {
   /** Whether we frame the chunks of the answer ourselves. */
   #frames = false;
   #ended = false;
+  #runStep: number | null = null;
 
   constructor(parts: ExchangeParts) {
     this.job = parts.job;
@@ -82,6 +83,10 @@ export class HttpExchange implements Exchange {
 
   promptText(): string {
     return promptText(this.#value);
+  }
+
+  joined(step: number): void {
+    this.#runStep = step;
   }
 
   write(chunk: Buffer): boolean {
@@ -189,7 +194,8 @@ export class HttpExchange implements Exchange {
   }
 
   #receiptHeader(): FlatHeaders {
-    return ["x-baseload-receipt", this.job.requestId];
+    const receipt = ["x-baseload-receipt", this.job.requestId];
+    return this.#runStep === null ? receipt : [...receipt, "x-baseload-run-step", String(this.#runStep)];
   }
 }
 

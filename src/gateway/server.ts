@@ -15,6 +15,7 @@ import { isAmbiguous } from "./framing.ts";
 import { Door, type DoorOptions } from "./door.ts";
 import { ENDPOINTS } from "./endpoints.ts";
 import { endWith, type ParserError, refuse, refuseBytes } from "./refuse.ts";
+import { answerRun, runOf } from "./runs.ts";
 import { type Operation, operationOf, Operator } from "./operator.ts";
 import { type Storage, type StorageRoute, storageRouteOf } from "./storage.ts";
 
@@ -272,7 +273,9 @@ export class Gateway {
   }
 
   #routeRead(req: IncomingMessage, res: ServerResponse, path: string): void {
+    const run = runOf(path);
     const known =
+      run !== null ||
       path === "/healthz" ||
       path === "/readyz" ||
       path === "/metrics" ||
@@ -286,7 +289,8 @@ export class Gateway {
     if (path === "/readyz") return this.#ready(req, res);
     const holder = this.#identify(req, res);
     if (holder === null) return;
-    if (path === "/metrics") sendText(res, this.#desk.metrics());
+    if (run !== null) void answerRun(this.#desk, { req, res }, { tenant: holder.tenant, ...run });
+    else if (path === "/metrics") sendText(res, this.#desk.metrics());
     else if (path.startsWith(RECEIPTS)) void this.#receipt(res, path.slice(RECEIPTS.length), holder);
     else this.#models(res, path.slice("/v1/models".length + 1), holder);
   }

@@ -10,7 +10,7 @@ import type { Snapshot } from "./snapshot.ts";
 export const JOURNAL_VERSION = 2;
 
 /** Version of what the kernel decides; raised with every change by which the same events may give other commands. */
-export const KERNEL_VERSION = "3";
+export const KERNEL_VERSION = "4";
 
 const DIGEST_EVERY_EVENTS = 1000;
 const SNAPSHOT_EVERY_EVENTS = 10_000;

@@ -7,6 +7,7 @@ import type { ModelView } from "../base/model.ts";
 import type { Caller } from "../policy/access.ts";
 import type { Event } from "./event.ts";
 import { onConfigured, onCordoned, onLeased, onLimited, onObserved } from "./fleet.ts";
+import { onRecalled, viewRun, type RunView } from "./runs.ts";
 import { onAppended, onStored } from "./settle.ts";
 import { fromSnapshot, type Snapshot, toSnapshot } from "./snapshot.ts";
 import type { State } from "./state.ts";
@@ -40,6 +41,8 @@ export class Kernel {
     switch (event.kind) {
       case "arrived":
         return onArrived(state, nowUs, { event, out });
+      case "recalled":
+        return onRecalled(state, nowUs, event);
       case "leased":
         return onLeased(state, nowUs, { event, out });
       case "first":
@@ -77,6 +80,16 @@ export class Kernel {
   /** The backends and their load at `nowUs`, by default the last event's time. Read-only. */
   backends(nowUs = this.#nowUs): readonly BackendView[] {
     return this.#state === null ? [] : viewBackends(this.#state, Math.max(nowUs, this.#nowUs));
+  }
+
+  /** A run that is kept, or null: then its receipts tell of it. Read-only. */
+  run(tenant: string, runId: string): RunView | null {
+    return this.#state === null ? null : viewRun(this.#state, tenant, runId);
+  }
+
+  /** How many runs met a limit, by its kind. Read-only. */
+  runsLimited(): State["runsLimited"] {
+    return this.#state?.runsLimited ?? {};
   }
 
   /** Requests not yet answered, and receipts not yet settled. Read-only. */

@@ -35,6 +35,9 @@ function receiptOf(given: Partial<Receipt> = {}): Receipt {
     carbonMicrograms: figure(30),
     choice: { reason: "least_loaded", excluded: [] },
     attempts: [],
+    runId: null,
+    step: null,
+    runLimits: null,
     ...given,
   };
 }

@@ -4,19 +4,26 @@ import type { Receipt } from "../base/receipt.ts";
 import { postingOf } from "../ledger/codec.ts";
 import type { StoredReceipt } from "../ports/store.ts";
 import { addPosting, type Group } from "./sqlite-messages.ts";
+import { RunQueries, RUNS_SCHEMA } from "./sqlite-runs.ts";
 
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
+const LEAF_COLUMNS = 4;
 const POSTING_COLUMNS = 8;
 
 // One row a receipt and one a posting, each at the end of its table, since rows are most of what storing costs. What a
 // receipt's text says is not written again, and the ledger's lines are read out of the posting.
 
-const SCHEMA = `
+const LEAF_SCHEMA = `
   CREATE TABLE leaf (
     leaf_index INTEGER PRIMARY KEY,
     request_id TEXT NOT NULL UNIQUE,
+    tenant TEXT NOT NULL,
+    wall_ms INTEGER NOT NULL,
     receipt TEXT NOT NULL
   ) STRICT;
+`;
+
+const LEDGER_SCHEMA = `
   CREATE TABLE posting (
     leaf_index INTEGER PRIMARY KEY,
     tenant TEXT NOT NULL,
@@ -50,6 +57,8 @@ export class SqliteLedger {
   readonly #insertLeaf: StatementSync;
   readonly #insertPosting: StatementSync;
   readonly #selectLeaf: StatementSync;
+  /** Answers what is asked of runs. */
+  readonly runs: RunQueries;
   #nextLeafIndex: number;
 
   /** Opens or makes the file, and posts what a crash left unposted. Throws in words for a person when it cannot. */
@@ -61,9 +70,10 @@ export class SqliteLedger {
       this.#db.exec("PRAGMA busy_timeout = 2000; PRAGMA locking_mode = EXCLUSIVE;");
       this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE; COMMIT;");
       this.#migrate(path);
-      this.#insertLeaf = this.#db.prepare("INSERT INTO leaf (leaf_index, request_id, receipt) VALUES (?, ?, ?)");
+      this.#insertLeaf = this.#db.prepare("INSERT INTO leaf VALUES (?, ?, ?, ?, ?, ?)");
       this.#insertPosting = this.#db.prepare("INSERT OR IGNORE INTO posting VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
       this.#selectLeaf = this.#db.prepare("SELECT leaf_index, receipt FROM leaf WHERE request_id = ?");
+      this.runs = new RunQueries(this.#db);
       const row = this.#db.prepare("SELECT max(leaf_index) AS last FROM leaf").get() as { last: number | null };
       this.#nextLeafIndex = row.last === null ? 0 : row.last + 1;
       this.#recover();
@@ -77,17 +87,18 @@ export class SqliteLedger {
   }
 
   /** Writes one group in one transaction; returns the first leaf's index. Throws, with nothing written, when it cannot. */
-  commit({ requestIds, receipts, postings }: Group): number {
+  commit({ leaves, receipts, postings }: Group): number {
     const first = this.#nextLeafIndex;
     this.#transaction(() => {
-      for (let offset = 0; offset < requestIds.length; offset += 1) {
-        this.#insertLeaf.run(first + offset, requestIds[offset] as string, receipts[offset] as string);
-      }
+      receipts.forEach((receipt, offset) => {
+        const [requestId, tenant, wallMs, runId] = leaves.slice(offset * LEAF_COLUMNS, (offset + 1) * LEAF_COLUMNS);
+        this.#insertLeaf.run(first + offset, requestId ?? null, tenant ?? null, wallMs ?? null, receipt, runId ?? null);
+      });
       for (let at = 0; at < postings.length; at += POSTING_COLUMNS) {
         this.#insertPosting.run(...postings.slice(at, at + POSTING_COLUMNS));
       }
     });
-    this.#nextLeafIndex = first + requestIds.length;
+    this.#nextLeafIndex = first + receipts.length;
     return first;
   }
 
@@ -116,12 +127,16 @@ export class SqliteLedger {
   #migrate(path: string): void {
     const { user_version: version } = this.#db.prepare("PRAGMA user_version").get() as { user_version: number };
     if (version === SCHEMA_VERSION) return;
-    if (version !== 0)
+    if (version > SCHEMA_VERSION)
       throw new Error(
         `${path} was written by another version of Baseload (schema ${version}); use that one, or another --data-dir`,
       );
     this.#transaction(() => {
-      this.#db.exec(SCHEMA);
+      if (version < 1) this.#db.exec(LEAF_SCHEMA);
+      if (version < 2) this.#db.exec(RUNS_SCHEMA);
+      // The ledger is made again from the receipts, whatever form it had.
+      if (version > 0) this.#db.exec("DROP TABLE posting; DROP TABLE entry;");
+      this.#db.exec(LEDGER_SCHEMA);
       this.#db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     });
   }
@@ -132,7 +147,7 @@ export class SqliteLedger {
     const rows = this.#db.prepare(unposted).all() as { leaf_index: number; receipt: string }[];
     const postings: Group["postings"][number][] = [];
     for (const row of rows) addPosting(postings, postingOf(JSON.parse(row.receipt) as Receipt, row.leaf_index));
-    if (rows.length > 0) this.commit({ requestIds: [], receipts: [], postings });
+    if (rows.length > 0) this.commit({ leaves: [], receipts: [], postings });
   }
 }
 

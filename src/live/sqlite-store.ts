@@ -2,9 +2,11 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { RequestId } from "../base/ids.ts";
 import type { Receipt } from "../base/receipt.ts";
+import type { RunRecord } from "../base/run-record.ts";
 import type { Posting } from "../ledger/codec.ts";
-import type { Store, StoredReceipt, StoreListener } from "../ports/store.ts";
-import { addPosting, type FromWorker, type ToWorker } from "./sqlite-messages.ts";
+import type { RunQuery } from "./sqlite-runs.ts";
+import type { PageOf, RecentRun, Store, StoredReceipt, StoreListener } from "../ports/store.ts";
+import { addLeaf, addPosting, type FromWorker, type ToWorker } from "./sqlite-messages.ts";
 
 // Commits are at least this far apart, so that each takes a group along: an fsync costs the same for one as for hundreds.
 const COMMIT_EVERY_MS = 10;
@@ -16,6 +18,7 @@ const RETRY_MS = 500;
 /** What waits for a commit, or is in one. */
 class Batch {
   readonly requestIds: RequestId[] = [];
+  readonly leaves: (string | number | null)[] = [];
   readonly receipts: string[] = [];
   readonly postings: (string | number | null)[] = [];
   /** Whose postings these are. */
@@ -28,6 +31,7 @@ class Batch {
   /** Takes up what came later. */
   add(later: Batch): void {
     for (const requestId of later.requestIds) this.requestIds.push(requestId);
+    for (const column of later.leaves) this.leaves.push(column);
     for (const receipt of later.receipts) this.receipts.push(receipt);
     for (const column of later.postings) this.postings.push(column);
     for (const requestId of later.posted) this.posted.push(requestId);
@@ -49,7 +53,8 @@ export class SqliteStore implements Store {
   #isLazy = false;
   readonly #reads = new Map<
     number,
-    { resolve: (receipt: StoredReceipt | null) => void; reject: (error: Error) => void }
+    // What is read belongs to what was asked for, and whoever asks knows its type.
+    { resolve: (found: never) => void; reject: (error: Error) => void }
   >();
   #nextRead = 1;
   #trouble: string | null = null;
@@ -87,6 +92,7 @@ export class SqliteStore implements Store {
 
   append(requestId: RequestId, receipt: Receipt): void {
     this.#waiting.requestIds.push(requestId);
+    addLeaf(this.#waiting.leaves, receipt);
     this.#waiting.receipts.push(this.#print(receipt));
     if (this.#isLazy) this.#unschedule();
     this.#schedule(COMMIT_EVERY_MS);
@@ -104,11 +110,31 @@ export class SqliteStore implements Store {
   }
 
   read(receiptId: RequestId): Promise<StoredReceipt | null> {
+    return this.#ask((id) => ({ kind: "read", id, receiptId }));
+  }
+
+  recall(tenant: string, runId: string): Promise<RunRecord | null> {
+    return this.#askOfRuns({ kind: "recall", tenant, runId });
+  }
+
+  runReceipts(tenant: string, runId: string, page: PageOf): Promise<readonly StoredReceipt[]> {
+    return this.#askOfRuns({ kind: "receipts", tenant, runId, page });
+  }
+
+  recentRuns(tenant: string, limit: number): Promise<readonly RecentRun[]> {
+    return this.#askOfRuns({ kind: "recent", tenant, limit });
+  }
+
+  #askOfRuns<T>(query: RunQuery): Promise<T> {
+    return this.#ask((id) => ({ kind: "ask", id, query }));
+  }
+
+  #ask<T>(messageOf: (id: number) => ToWorker): Promise<T> {
     if (this.#death !== null) return Promise.reject(this.#death);
     const id = this.#nextRead++;
-    return new Promise((resolve, reject) => {
+    return new Promise<T>((resolve, reject) => {
       this.#reads.set(id, { resolve, reject });
-      this.#send({ kind: "read", id, receiptId });
+      this.#send(messageOf(id));
     });
   }
 
@@ -146,18 +172,18 @@ export class SqliteStore implements Store {
     const batch = this.#waiting;
     this.#inFlight = batch;
     this.#waiting = new Batch();
-    const { requestIds, receipts, postings } = batch;
-    this.#send({ kind: "commit", group: { requestIds, receipts, postings } });
+    const { leaves, receipts, postings } = batch;
+    this.#send({ kind: "commit", group: { leaves, receipts, postings } });
   }
 
   #onMessage(message: FromWorker): void {
     if (message.kind === "committed") return this.#onCommitted(message.firstLeafIndex);
     if (message.kind === "refused") return this.#onRefused(message.message);
-    if (message.kind === "read") {
+    if (message.kind === "read" || message.kind === "told") {
       const waiting = this.#reads.get(message.id);
       this.#reads.delete(message.id);
       if (message.error !== null) waiting?.reject(new Error(message.error));
-      else waiting?.resolve(message.found);
+      else waiting?.resolve((message.kind === "read" ? message.found : message.value) as never);
     }
   }
 

@@ -1,6 +1,7 @@
 import { Chance } from "../base/chance.ts";
 import type { BackendId } from "../base/ids.ts";
 import type { Layer } from "../base/job.ts";
+import { drawRunRules } from "./run-rules.ts";
 import type { BackendConfig, KernelConfig, SiteConfig } from "../kernel/config.ts";
 
 /** What an engine is really like; the kernel is told none of it. */
@@ -60,6 +61,7 @@ export function drawFleet(seed: string): Fleet {
       batch: { ttftMs: null, tpotMs: null, e2eMs: 60_000 },
     },
     limits: drawLimits(chance),
+    runs: drawRunRules(seed),
     cooldown: { firstMs: chance.integer(10, 1000), maxMs: chance.integer(1000, 20_000) },
   };
   return { pool, truths, config };

@@ -2,9 +2,9 @@ import type { ErrorCode } from "../../src/base/errors.ts";
 import type { BackendId, RequestId } from "../../src/base/ids.ts";
 import type { ModelView } from "../../src/base/model.ts";
 import type { BackendView } from "../../src/kernel/view.ts";
-import type { ConnectionLimit, Desk } from "../../src/ports/desk.ts";
+import type { ConnectionLimit, Desk, RunPage } from "../../src/ports/desk.ts";
 import type { Exchange, ExchangeOwner } from "../../src/ports/exchange.ts";
-import type { StoredReceipt } from "../../src/ports/store.ts";
+import type { PageOf, RecentRun, StoredReceipt } from "../../src/ports/store.ts";
 
 /** A model of which nothing is known but what is given. */
 export function modelViewOf(model: string, given: Partial<ModelView> = {}): ModelView {
@@ -30,6 +30,10 @@ export class FakeDesk implements Desk {
   readonly exchanges: Exchange[] = [];
   readonly gone: RequestId[] = [];
   readonly goneCodes: Parameters<ExchangeOwner["gone"]>[0][] = [];
+  /** A run by tenant and id, and the pages that were asked for. */
+  readonly runPages = new Map<string, RunPage>();
+  readonly pagesAsked: PageOf[] = [];
+  recentRuns: readonly RecentRun[] = [];
   readonly receipts = new Map<RequestId, StoredReceipt | "pending">();
   storeTrouble: string | null = null;
   warnings: readonly string[] = [];
@@ -100,6 +104,17 @@ export class FakeDesk implements Desk {
     const found = this.receipts.get(receiptId) ?? null;
     const isTheirs = found === null || found === "pending" || found.receipt.principal.tenant === tenant;
     return isTheirs ? found : null;
+  }
+
+  async run(tenant: string, runId: string, page: PageOf): Promise<RunPage | null> {
+    if (!this.canRead) throw new Error("the disk is gone");
+    this.pagesAsked.push(page);
+    return this.runPages.get(`${tenant} ${runId}`) ?? null;
+  }
+
+  async runs(_tenant: string, limit: number): Promise<readonly RecentRun[]> {
+    if (!this.canRead) throw new Error("the disk is gone");
+    return this.recentRuns.slice(0, limit);
   }
 
   metrics(): string {

@@ -34,5 +34,8 @@ export function receiptOf(receiptId: RequestId, tenant = "default"): Receipt {
     carbonMicrograms: figure(0),
     choice: { reason: "least_loaded", excluded: [] },
     attempts: [],
+    runId: null,
+    step: null,
+    runLimits: null,
   };
 }

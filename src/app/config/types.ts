@@ -40,7 +40,50 @@ export interface EmbeddedEngineConfig {
   readonly onLoss: OnLoss;
 }
 
-export type EngineConfig = OpenAiEngineConfig | EmbeddedEngineConfig;
+/** What the clouds' engines have in common. */
+interface CloudEngineCommon {
+  readonly backendId: string;
+  /** Base URL without the API's version or a trailing slash. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly onLoss: OnLoss;
+}
+
+/** Google AI Studio's API. */
+export interface GeminiEngineConfig extends CloudEngineCommon {
+  readonly kind: "gemini";
+  readonly key: SecretSource;
+  /** True when the kernel's `models` is null: names are asked of the API. */
+  readonly discoverModels: boolean;
+  /** Whether it is up without them, since the configuration names what it has. */
+  readonly modelsAreOptional: boolean;
+}
+
+/** Gemini in Vertex AI. Paths are absolute. */
+export interface VertexEngineConfig extends CloudEngineCommon {
+  readonly kind: "vertex";
+  readonly project: string;
+  readonly location: string;
+  readonly auth: { readonly serviceAccountFile: string } | { readonly tokenFile: string };
+}
+
+/** Amazon Bedrock. */
+export interface BedrockEngineConfig extends CloudEngineCommon {
+  readonly kind: "bedrock";
+  readonly region: string;
+  readonly auth:
+    | { readonly key: SecretSource }
+    | {
+        readonly accessKeyId: SecretSource;
+        readonly secretAccessKey: SecretSource;
+        /** Of a temporary key, or null. */
+        readonly sessionToken: SecretSource | null;
+      };
+}
+
+export type CloudEngineConfig = GeminiEngineConfig | VertexEngineConfig | BedrockEngineConfig;
+
+export type EngineConfig = OpenAiEngineConfig | EmbeddedEngineConfig | CloudEngineConfig;
 
 /** A backend whose members are found while it runs; each of them is a backend of its own in the kernel. */
 export interface DiscoveredConfig {
