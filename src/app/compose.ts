@@ -67,7 +67,7 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   const config = expand(source, discovery.members(source.discovered, looks));
   const observe: FleetParts["observe"] = (backendId, report) =>
     utility.feed({ kind: "observed", backendId, ...report });
-  const fleet = new EngineFleet({ dataDir, env, log, maxAnswerBytes: config.server.maxAnswerBytes, observe });
+  const fleet = new EngineFleet({ dataDir, env, log, ...config.server, observe });
   const change = fleet.prepare(config.engines);
   const shown = showing(config.telemetry.requestLog, log);
   const print = receiptPrinter();
@@ -89,7 +89,7 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   utility.start(config.kernel, { store, seed: randomUUID() });
   waitForModels(utility, change);
   const notices: Notices = { lines: [] };
-  const desk = deskOf({ utility, notices, shown });
+  const desk = deskOf({ utility, fleet, notices, shown });
   const storage = await openStorage(desk, config, options);
   const { logClientAddress } = config.telemetry;
   const gateway = new Gateway(desk, { ...config.server, logClientAddress, tls, keys, version: VERSION, log }, storage);
@@ -222,12 +222,20 @@ async function openStorage(desk: Desk, config: AppConfig, { dataDir, log }: Serv
   });
 }
 
-function deskOf({ utility, notices, shown }: { utility: Utility; notices: Notices; shown: Showing }): Desk {
+interface DeskParts {
+  readonly utility: Utility;
+  readonly fleet: EngineFleet;
+  readonly notices: Notices;
+  readonly shown: Showing;
+}
+
+function deskOf({ utility, fleet, notices, shown }: DeskParts): Desk {
   const mint = new Mint();
   const backends = () => utility.kernel.backends(systemClock.nowUs());
   return {
     arrive: (exchange) => utility.arrive(exchange),
     models: (holder) => utility.kernel.models(holder),
+    modelMeta: (model) => fleet.modelMeta(model),
     backends,
     cordon: (backendId, cordoned) => utility.cordon(backendId, cordoned),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),

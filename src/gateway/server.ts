@@ -326,13 +326,21 @@ export class Gateway {
 
   #models(res: ServerResponse, name: string, holder: KeyHolder): void {
     const models = this.#desk.models(holder);
-    const entryOf = (view: ModelView): object => modelEntry(view, this.#startedSeconds);
+    const entryOf = (view: ModelView): object => ({
+      ...modelEntry(view, this.#startedSeconds),
+      ...this.#metaOf(view.model),
+    });
     if (name === "") return sendJson(res, 200, { value: { object: "list", data: models.map(entryOf) } });
     const wanted = decode(name);
     const found =
       models.find(({ model }) => model === wanted) ?? models.find(({ aliases }) => aliases.includes(wanted));
     if (found === undefined) return sendError(res, "model_not_found", { detail: wanted, param: "model" });
     sendJson(res, 200, { value: entryOf(found) });
+  }
+
+  #metaOf(model: string): object {
+    const meta = this.#desk.modelMeta(model);
+    return meta === null ? {} : { meta };
   }
 
   async #receipt(res: ServerResponse, id: string, holder: KeyHolder): Promise<void> {

@@ -20,6 +20,8 @@ export type ConnectionLimit = "max_connections" | "max_connections_per_client" |
 export interface Desk extends Admission {
   /** The models that the holder of a key may ask for. */
   models(holder: { readonly tenant: string; readonly key: string | null }): readonly ModelView[];
+  /** What a model's own file says of it, in the fields of `meta` in /v1/models; null where Baseload has no such file. */
+  modelMeta(model: string): Readonly<Record<string, string | number | boolean | null>> | null;
   backends(): readonly BackendView[];
   /** Keeps new requests from a backend, or gives it back to them; one that is not there is left alone. */
   cordon(backendId: BackendId, cordoned: boolean): void;

@@ -76,6 +76,10 @@ export class FakeDesk implements Desk {
     };
   }
 
+  modelMeta(model: string): { readonly layers: number } | null {
+    return model === "m" ? { layers: 3 } : null;
+  }
+
   models(holder: Parameters<Desk["models"]>[0]): readonly ModelView[] {
     this.modelsFor.push(holder);
     return this.modelViews;
