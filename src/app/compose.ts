@@ -65,8 +65,8 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   const config = expand(source, discovery.members(source.discovered, looks));
   const observe: FleetParts["observe"] = (backendId, report) =>
     utility.feed({ kind: "observed", backendId, ...report });
-  const { maxAnswerBytes } = config.server;
-  const fleet = new EngineFleet({ dataDir, env, log, maxAnswerBytes, observe });
+  const { maxAnswerBytes, memoryLimitBytes } = config.server;
+  const fleet = new EngineFleet({ dataDir, env, log, maxAnswerBytes, memoryLimitBytes, observe });
   const change = fleet.prepare(config.engines);
   const shown = showing(config.telemetry.requestLog, log);
   const journal = openJournal(options);
@@ -87,7 +87,7 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   utility.start(config.kernel, { store, seed: randomUUID() });
   waitForModels(utility, change);
   const notices: Notices = { lines: [] };
-  const desk = deskOf({ utility, notices, shown });
+  const desk = deskOf({ utility, fleet, notices, shown });
   const storage = await openStorage(desk, config, options);
   const gateway = new Gateway(desk, { ...config.server, tls, keys, version: VERSION, log }, storage);
   const port = await listen(gateway, config.server, async () => {
@@ -218,12 +218,20 @@ async function openStorage(desk: Desk, config: AppConfig, { dataDir, log }: Serv
   });
 }
 
-function deskOf({ utility, notices, shown }: { utility: Utility; notices: Notices; shown: Showing }): Desk {
+interface DeskParts {
+  readonly utility: Utility;
+  readonly fleet: EngineFleet;
+  readonly notices: Notices;
+  readonly shown: Showing;
+}
+
+function deskOf({ utility, fleet, notices, shown }: DeskParts): Desk {
   const mint = new Mint();
   const backends = () => utility.kernel.backends(systemClock.nowUs());
   return {
     arrive: (exchange) => utility.arrive(exchange),
     models: () => utility.kernel.models(),
+    modelMeta: (model) => fleet.modelMeta(model),
     backends,
     cordon: (backendId, cordoned) => utility.cordon(backendId, cordoned),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),

@@ -156,6 +156,7 @@ const PINNED = [
   "host",
   "port",
   "maxAnswerBytes",
+  "memoryLimitBytes",
   "maxConnections",
   "maxConnectionsPerClient",
   "trustedProxies",

@@ -40,7 +40,7 @@ export class LlamaEngine implements Engine {
       headers: {},
       maxAnswerBytes,
       discoverModels: false,
-      speaks: ["chat", "completions"],
+      speaks: ["chat", "completions", "embeddings"],
       onLoss,
     });
   }

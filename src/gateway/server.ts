@@ -289,11 +289,17 @@ export class Gateway {
       created: this.#startedSeconds,
       owned_by: "baseload",
       ...(contextTokens === null ? {} : { context_length: contextTokens }),
+      ...this.#metaOf(model),
     }));
     if (name === "") return sendJson(res, 200, { value: { object: "list", data } });
     const found = data.find(({ id }) => id === decode(name));
     if (found === undefined) return sendError(res, "model_not_found", { detail: decode(name), param: "model" });
     sendJson(res, 200, { value: found });
+  }
+
+  #metaOf(model: string): object {
+    const meta = this.#desk.modelMeta(model);
+    return meta === null ? {} : { meta };
   }
 
   async #receipt(res: ServerResponse, id: string, holder: KeyHolder): Promise<void> {

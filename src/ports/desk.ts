@@ -7,6 +7,8 @@ import type { StoredReceipt } from "./store.ts";
 /** What the gateway asks of the utility: to take requests, and to say how things stand. */
 export interface Desk extends Admission {
   models(): readonly ModelView[];
+  /** What a model's own file says of it, in the fields of `meta` in /v1/models; null where Baseload has no such file. */
+  modelMeta(model: string): Readonly<Record<string, string | number | boolean | null>> | null;
   backends(): readonly BackendView[];
   /** Keeps new requests from a backend, or gives it back to them; one that is not there is left alone. */
   cordon(backendId: BackendId, cordoned: boolean): void;

@@ -44,6 +44,10 @@ export class FakeDesk implements Desk {
     };
   }
 
+  modelMeta(model: string): { readonly layers: number } | null {
+    return model === "m" ? { layers: 3 } : null;
+  }
+
   models(): readonly ModelView[] {
     return [
       { model: "m", backendIds: ["a"], contextTokens: 4096 },

@@ -31,6 +31,7 @@ const SERVER_DEFAULTS = {
   idempotencyKeepMs: 600000,
   idempotencyMaxBytes: 67108864,
   clientIdleMs: 60000,
+  memoryLimitBytes: null,
   shutdownMs: 10000,
   defaultClass: "standard",
 };

@@ -64,6 +64,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
       idempotencyKeepMs: server.idempotencyKeepMs,
       idempotencyMaxBytes: server.idempotencyMaxBytes,
       clientIdleMs: server.clientIdleMs,
+      memoryLimitBytes: server.memoryLimitBytes ?? null,
       shutdownMs: server.shutdownMs,
       defaultClass: server.defaultClass,
     },

@@ -63,6 +63,9 @@ const server = z.strictObject({
     "Bytes of all answers kept for idempotency keys. The oldest make room; one that is larger is not kept.",
   ),
   clientIdleMs: milliseconds(60_000, "How long a client may leave bytes of its answer unread before it is closed."),
+  memoryLimitBytes: optionalCount(
+    "Memory that the models of embedded engines may take together, in bytes, by estimate. Models that do not fit at once are loaded when they are asked for, and the one used longest ago leaves. Absent: all are loaded.",
+  ),
   shutdownMs: z
     .int()
     .min(0)

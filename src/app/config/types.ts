@@ -106,6 +106,8 @@ export interface ServerConfig {
   readonly idempotencyMaxBytes: number;
   /** How long a client may leave its answer unread. */
   readonly clientIdleMs: number;
+  /** What the models of embedded engines may take of memory together, by estimate; null is no limit. */
+  readonly memoryLimitBytes: number | null;
   /** For open streams to end after a stop signal. */
   readonly shutdownMs: number;
   /** The class of requests that name none. */
