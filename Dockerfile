@@ -1,6 +1,7 @@
-# Baseload in a container: non-root, root file system read-only (docker run --read-only --tmpfs /tmp), state in /data only.
+# Baseload in a container: non-root, root file system read-only (docker run --read-only), state in /data only. This file was never
+# built where Baseload is developed; docs/install.md says what was tried in its place.
 #   docker build -t baseload .
-#   docker run --read-only --tmpfs /tmp -v baseload-data:/data -v ./baseload.yaml:/etc/baseload/baseload.yaml:ro \
+#   docker run --read-only -v baseload-data:/data -v ./baseload.yaml:/etc/baseload/baseload.yaml:ro \
 #     -e SEARCH_TEAM_KEY -p 8080:8080 baseload
 # The configuration must set server.host to 0.0.0.0 and give a tenant a key: without keys only loopback is served.
 FROM debian:12-slim AS dependencies
@@ -18,9 +19,11 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json README.md ./
 COPY bin ./bin
 COPY src ./src
-USER baseload
+# By number, so that orchestrators can see that it is not root.
+USER 10001
 VOLUME /data
 EXPOSE 8080
+# Another port, or HTTPS, takes another check: docker run --health-cmd.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["/app/node_modules/.bin/node", "-e", "fetch('http://127.0.0.1:8080/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["/app/node_modules/.bin/node", "--max-semi-space-size=8", "/app/bin/baseload.mjs"]

@@ -1,9 +1,11 @@
 import { parseArgs } from "node:util";
+import { ARRANGEMENTS } from "../test/gateway-suite/arrangements.ts";
 import { FEATURES } from "../test/gateway-suite/check.ts";
 import type { Check, Feature } from "../test/gateway-suite/check.ts";
 import { Exchange } from "../test/gateway-suite/client.ts";
 import { checks, contextOf, skipReason } from "../test/gateway-suite/suite.ts";
 import type { GatewayUnderTest } from "../test/gateway-suite/suite.ts";
+import { FullPort } from "../test/scenarios/lib/full-port.ts";
 import { MOCK_MODELS } from "../test/upstream/behaviours.ts";
 import { connectMock, startMock } from "../test/upstream/mock-upstream.ts";
 import type { MockHandle } from "../test/upstream/mock-upstream.ts";
@@ -16,9 +18,13 @@ Setting up the gateway:
   1. Give it one OpenAI-compatible upstream, http://127.0.0.1:PORT/v1, with any key.
   2. Let it serve the mock's models under their own names (or a prefix; see --model-prefix):
      ${wrap(MOCK_MODELS, "     ")}
-  3. For 10 and 11, set its timers for headers, first token and silence between tokens to at most --timers-ms.
-     Leave them above 1000, or the slow behaviours will be taken for silent ones.
-  4. Switch off caches, and anything that answers in place of the upstream.
+  3. For 10, 11 and c, set its timers for connecting, headers, first token and silence between tokens to at most --timers-ms,
+     and the one for the whole answer to at most four times that. Leave them above 1000, or the slow behaviours will be
+     taken for silent ones.
+  4. For 17, c and f, arrange these models too, or leave them out by --without pauses, connect-timer or drain. Each deployment
+     is a backend of its own, at the mock, whose model is the one named:
+     ${arrangements("     ")}
+  5. Switch off caches, and anything that answers in place of the upstream.
 
 The mock is started on PORT unless one runs there already (node test/upstream/main.ts --port PORT).
 
@@ -27,9 +33,10 @@ options:
   --mock-port PORT     the port of the mock upstream
   --api-key KEY        sent as a bearer token to the gateway
   --model-prefix TEXT  put before each model's name, such as openai/
+  --deaf-port PORT     opens this port as one that takes no connections (Linux); without it nothing connects to \`deaf\`
   --without LIST       features the gateway does not claim, whose checks are skipped: ${Object.keys(FEATURES).join(", ")}
   --only LIST          run these numbers and letters alone, such as 5,6,a
-  --timers-ms N        the gateway's longest timer (2000)
+  --timers-ms N        the gateway's longest timer but for the whole answer (2000)
   --patience-ms N      the longest that a check waits for any one thing (5000)
   --json               print one JSON object
   --help
@@ -46,6 +53,14 @@ function wrap(words: readonly string[], indent: string): string {
   return lines.join(`\n${indent}`);
 }
 
+function arrangements(indent: string): string {
+  const lines = Object.entries(ARRANGEMENTS).map(([model, { deployments, drains }]) => {
+    if (deployments.length === 0) return `${model}: at http://127.0.0.1:DEAF_PORT/v1, see --deaf-port`;
+    return `${model}: ${deployments.join(", and ")}${drains ? "; a client that leaves lets it run on, for a while" : ""}`;
+  });
+  return lines.join(`\n${indent}`);
+}
+
 /** How one check went. */
 interface Outcome {
   readonly id: string;
@@ -59,6 +74,7 @@ interface Outcome {
 interface Settings {
   readonly gateway: Omit<GatewayUnderTest, "upstream">;
   readonly mockPort: number;
+  readonly deafPort: number | null;
   readonly chosen: readonly Check[];
   readonly json: boolean;
 }
@@ -90,6 +106,7 @@ function parsed() {
       options: {
         "base-url": { type: "string" },
         "mock-port": { type: "string" },
+        "deaf-port": { type: "string" },
         "api-key": { type: "string" },
         "model-prefix": { type: "string", default: "" },
         without: { type: "string" },
@@ -111,6 +128,9 @@ function readSettings(values: ReturnType<typeof parsed>): Settings {
   if (baseUrl === undefined || mockPort === undefined) throw new BadUsage("--base-url and --mock-port are needed");
   if (!URL.canParse(baseUrl)) throw new BadUsage(`--base-url is not a URL: ${baseUrl}`);
   const without = new Set<Feature>(listOf(values.without, Object.keys(FEATURES) as Feature[], "--without"));
+  const deafPort = values["deaf-port"];
+  if (deafPort === undefined) without.add("connect-timer");
+  else if (!FullPort.isPossible) throw new BadUsage("--deaf-port works on Linux only");
   const only = listOf(
     values.only,
     checks.map(({ id }) => id),
@@ -118,6 +138,7 @@ function readSettings(values: ReturnType<typeof parsed>): Settings {
   );
   return {
     mockPort: wholeNumber(mockPort, "--mock-port", 65_535),
+    deafPort: deafPort === undefined ? null : wholeNumber(deafPort, "--deaf-port", 65_535),
     json: values.json,
     chosen: checks.filter(({ id }) => only.length === 0 || only.includes(id)),
     gateway: {
@@ -192,6 +213,7 @@ async function assertReachable(gateway: Settings["gateway"]): Promise<void> {
 
 async function run(settings: Settings): Promise<boolean> {
   const mock = await openMock(settings.mockPort);
+  const deaf = settings.deafPort === null ? null : await FullPort.open(settings.deafPort);
   try {
     await assertReachable(settings.gateway);
     const outcomes: Outcome[] = [];
@@ -207,6 +229,7 @@ async function run(settings: Settings): Promise<boolean> {
     else console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);
     return failed === 0;
   } finally {
+    await deaf?.[Symbol.asyncDispose]();
     await mock.close();
   }
 }

@@ -32,6 +32,7 @@ function manifestOf(source: Manifest): object {
     bin: { baseload: "bin/baseload.mjs" },
     exports: {
       ".": { types: "./lib/app/index.d.ts", default: "./lib/app/index.js" },
+      "./verify": { types: "./lib/audit/verify.d.ts", default: "./lib/audit/verify.js" },
       "./sim": { types: "./lib/sim/run.d.ts", default: "./lib/sim/run.js" },
       "./package.json": "./package.json",
     },

@@ -89,7 +89,8 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   const notices: Notices = { lines: [] };
   const desk = deskOf({ utility, fleet, notices, shown });
   const storage = await openStorage(desk, config, options);
-  const gateway = new Gateway(desk, { ...config.server, tls, keys, version: VERSION, log }, storage);
+  const { logClientAddress } = config.telemetry;
+  const gateway = new Gateway(desk, { ...config.server, logClientAddress, tls, keys, version: VERSION, log }, storage);
   const port = await listen(gateway, config.server, async () => {
     await utility.close();
     discard(options.journal);
@@ -212,6 +213,7 @@ async function openStorage(desk: Desk, config: AppConfig, { dataDir, log }: Serv
     maxFileBytes,
     concurrency: batchConcurrency,
     maxRequests: maxBatchRequests,
+    maxJsonDepth: config.server.maxJsonDepth,
     keepSeconds: batchResultDays * DAY_SECONDS,
     clientIdleMs: config.server.clientIdleMs,
     log,
@@ -230,13 +232,22 @@ function deskOf({ utility, fleet, notices, shown }: DeskParts): Desk {
   const backends = () => utility.kernel.backends(systemClock.nowUs());
   return {
     arrive: (exchange) => utility.arrive(exchange),
-    models: () => utility.kernel.models(),
+    models: (holder) => utility.kernel.models(holder),
     modelMeta: (model) => fleet.modelMeta(model),
     backends,
     cordon: (backendId, cordoned) => utility.cordon(backendId, cordoned),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),
-    metrics: () => shown.metrics({ backends: backends(), ...utility.kernel.counts() }),
+    run: (tenant, runId, page) => utility.run(tenant, runId, page),
+    runs: (tenant, limit) => utility.runs(tenant, limit),
+    metrics: () =>
+      shown.metrics({
+        backends: backends(),
+        ...utility.kernel.counts(),
+        runsLimited: utility.kernel.runsLimited(),
+      }),
     refused: shown.refused,
+    turnedAway: shown.turnedAway,
+    cameFrom: shown.cameFrom,
     mint: (wallMs) => mint.requestId(wallMs),
     get storeTrouble() {
       return utility.storeTrouble;

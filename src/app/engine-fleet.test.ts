@@ -12,6 +12,7 @@ const openai = (backendId: string, change: Partial<OpenAiEngineConfig> = {}): Op
   discoverModels: false,
   speaks: ["chat", "completions"],
   onLoss: "refuse",
+  modelsAreOptional: false,
   ...change,
 });
 

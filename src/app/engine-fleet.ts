@@ -15,7 +15,7 @@ import { GovernedEngine } from "../engines/governed-engine.ts";
 import { MemoryGovernor } from "../engines/memory-governor.ts";
 import { OpenAiEngine } from "../engines/openai.ts";
 import type { Engine, EngineReport } from "../ports/engine.ts";
-import { readSecret } from "./config/secrets.ts";
+import { cloudEngine, engineSecrets, type EngineSecrets } from "./cloud-engines.ts";
 import type { EmbeddedEngineConfig, EngineConfig } from "./config/types.ts";
 import { type Environment, secretDoors } from "./keys.ts";
 import { missingEmbeddedEngine } from "./version.ts";
@@ -36,8 +36,7 @@ export interface FleetParts {
 /** One engine and what it was made of. */
 interface Made {
   readonly config: EngineConfig;
-  /** The upstream's key as it was read, since a file may hold another one later. */
-  readonly key: string | null;
+  readonly secrets: EngineSecrets;
   readonly engine: Engine;
   readonly llama: LlamaEngine | GovernedEngine | null;
 }
@@ -80,13 +79,13 @@ export class EngineFleet {
   /** Makes the engines that are new or changed; those that are as they were are kept. Throws in words. */
   prepare(configs: readonly EngineConfig[]): FleetChange {
     // Every secret is read before anything is made, since that is what fails most.
-    const wanted = configs.map((config) => ({ config, key: this.#keyOf(config) }));
+    const wanted = configs.map((config) => ({ config, secrets: this.#secretsOf(config) }));
     const made = new Map<BackendId, Made>();
     try {
-      for (const { config, key } of wanted) {
+      for (const { config, secrets } of wanted) {
         const before = this.#inUse.get(config.backendId);
-        const isSame = before !== undefined && before.key === key && isDeepStrictEqual(before.config, config);
-        if (!isSame) made.set(config.backendId, this.#make(config, key));
+        const isSame = isDeepStrictEqual([before?.config, before?.secrets], [config, secrets]);
+        if (!isSame) made.set(config.backendId, this.#make(config, secrets));
       }
     } catch (error) {
       void this.drop({ made, gone: [] });
@@ -168,21 +167,23 @@ export class EngineFleet {
       .finally(() => this.#retiring.delete(made));
   }
 
-  #keyOf(config: EngineConfig): string | null {
-    if (config.kind !== "openai" || config.key === null) return null;
-    return readSecret(config.key, secretDoors(this.#parts.env));
+  #secretsOf(config: EngineConfig): EngineSecrets {
+    return engineSecrets(config, secretDoors(this.#parts.env));
   }
 
-  #make(config: EngineConfig, key: string | null): Made {
+  #make(config: EngineConfig, secrets: EngineSecrets): Made {
     if (config.kind === "embedded") {
       const llama = this.#llama(config);
-      return { config, key, engine: llama, llama };
+      return { config, secrets, engine: llama, llama };
     }
-    const { url, headers, discoverModels, speaks, onLoss, engineKind: kind = "openai" } = config;
     const { maxAnswerBytes } = this.#parts;
-    const more = { headers, maxAnswerBytes, discoverModels, speaks, onLoss, kind };
-    const engine = new OpenAiEngine({ url, socketPath: null, key, ...more });
-    return { config, key, engine, llama: null };
+    if (config.kind !== "openai") {
+      return { config, secrets, engine: cloudEngine(config, secrets, maxAnswerBytes), llama: null };
+    }
+    const { url, headers, discoverModels, modelsAreOptional, speaks, onLoss, engineKind: kind = "openai" } = config;
+    const more = { headers, maxAnswerBytes, discoverModels, modelsAreOptional, speaks, onLoss, kind };
+    const engine = new OpenAiEngine({ url, socketPath: null, key: secrets["key"] ?? null, ...more });
+    return { config, secrets, engine, llama: null };
   }
 
   #llama(config: EmbeddedEngineConfig): LlamaEngine | GovernedEngine {
@@ -215,7 +216,7 @@ export class EngineFleet {
     const engine: LlamaEngine | GovernedEngine =
       this.#governor === null
         ? make(onReport)
-        : new GovernedEngine({ governor: this.#governor, bytes: this.#bytesOf(config, modelPath), make, onReport });
+        : new GovernedEngine({ governor: this.#governor, ...this.#sizeOf(config, modelPath), make, onReport });
     return engine;
   }
 
@@ -223,10 +224,12 @@ export class EngineFleet {
     return modelPath ?? join(this.#parts.dataDir, "baseload-tiny.gguf");
   }
 
-  /** What a model will take of memory; throws in words where that is more than all may take. */
-  #bytesOf({ backendId, sequences, contextTokens }: EmbeddedEngineConfig, modelPath: string): number {
+  /** What a model will take of memory, by estimate, and its context; throws in words where that is more than all may take. */
+  #sizeOf(config: EmbeddedEngineConfig, modelPath: string): { readonly bytes: number; readonly contextTokens: number } {
+    const { backendId, sequences } = config;
     const info = explainedInfo(backendId, modelPath);
-    const bytes = estimatedBytes(info, { sequences, contextTokens: contextTokens ?? contextTokensOf(info) });
+    const contextTokens = config.contextTokens ?? contextTokensOf(info);
+    const bytes = estimatedBytes(info, { sequences, contextTokens });
     const { memoryLimitBytes } = this.#parts;
     if (memoryLimitBytes !== null && bytes > memoryLimitBytes) {
       throw new Error(
@@ -234,7 +237,7 @@ export class EngineFleet {
           "raise the limit, or lower `sequences` or `contextTokens`",
       );
     }
-    return bytes;
+    return { bytes, contextTokens };
   }
 
   async #load(made: Made): Promise<void> {

@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from "node:fs";
+import type { RequestId } from "../base/ids.ts";
 import type { Receipt } from "../base/receipt.ts";
 import { Metrics, type Standing } from "../live/metrics.ts";
 import { RequestLog } from "../live/request-log.ts";
@@ -7,6 +8,8 @@ import { RequestLog } from "../live/request-log.ts";
 export interface Showing {
   receipt(receipt: Receipt): void;
   refused(code: string): void;
+  turnedAway(limit: string): void;
+  cameFrom(requestId: RequestId, clientAddress: string): void;
   metrics(standing: Standing): string;
   close(): void;
 }
@@ -24,6 +27,8 @@ export function showing(requestLog: string, log: (line: string) => void): Showin
       sink?.lines.record(receipt);
     },
     refused: (code) => metrics.refused(code),
+    turnedAway: (limit) => metrics.turnedAway(limit),
+    cameFrom: (requestId, clientAddress) => sink?.lines.cameFrom(requestId, clientAddress),
     metrics: (standing) => metrics.text(standing),
     close: () => {
       sink?.lines.close();

@@ -138,7 +138,8 @@ export class Service {
   async #install(config: AppConfig, change: FleetChange): Promise<FleetChanged> {
     const { fleet, utility, gateway, prober, log } = this.#parts;
     const changed = fleet.install(change);
-    gateway.configure({ ...config.server, tls: this.#tls, keys: this.#keys, version: VERSION, log });
+    const { logClientAddress } = config.telemetry;
+    gateway.configure({ ...config.server, logClientAddress, tls: this.#tls, keys: this.#keys, version: VERSION, log });
     utility.configure(config.kernel);
     prober.configure(config);
     this.#config = config;
@@ -157,6 +158,8 @@ const PINNED = [
   "port",
   "maxAnswerBytes",
   "memoryLimitBytes",
+  "maxHeaders",
+  "maxHeaderBytes",
   "maxConnections",
   "maxConnectionsPerClient",
   "trustedProxies",

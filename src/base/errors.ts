@@ -29,7 +29,7 @@ export const ERRORS = {
     type: invalid,
     retriable: false,
     message: "The body nests objects and arrays too deeply",
-    remedy: "Send JSON of at most 256 levels.",
+    remedy: "Send JSON of fewer levels, or raise server.maxJsonDepth.",
   },
   invalid_request: {
     status: 400,
@@ -71,14 +71,14 @@ export const ERRORS = {
     type: invalid,
     retriable: false,
     message: "The request's headers are too large or too many",
-    remedy: "Send at most 100 headers, of at most 16 KiB together.",
+    remedy: "Send fewer and shorter headers, or raise server.maxHeaders or server.maxHeaderBytes.",
   },
   url_too_long: {
     status: 414,
     type: invalid,
     retriable: false,
     message: "The request's URL is too long",
-    remedy: "Send at most 8192 bytes of URL; a request's content belongs into its body.",
+    remedy: "Send a request's content in its body, or raise server.maxUrlBytes.",
   },
   bad_http: {
     status: 400,
@@ -122,7 +122,7 @@ export const ERRORS = {
     retriable: false,
     message: "There is nothing at this path",
     remedy:
-      "Use /v1/chat/completions, /v1/completions, /v1/models, /api/receipts/ID, /api/backends, /metrics, /healthz or /readyz.",
+      "Use /v1/chat/completions, /v1/completions, /v1/models, /api/receipts/ID, /api/runs, /api/backends, /metrics, /healthz or /readyz.",
   },
   method_not_allowed: {
     status: 405,
@@ -156,8 +156,22 @@ export const ERRORS = {
     status: 400,
     type: invalid,
     retriable: false,
-    message: "The prompt is longer than any backend's context",
-    remedy: "Shorten the prompt, or add a backend with a larger context.",
+    message: "The prompt and the answer asked for are longer than the model's or any backend's context",
+    remedy: "Shorten the prompt, ask for fewer output tokens, or add a backend with a larger context.",
+  },
+  output_limit_exceeded: {
+    status: 400,
+    type: invalid,
+    retriable: false,
+    message: "More output tokens are asked for than the model can answer with",
+    remedy: "Ask for fewer with max_tokens or max_completion_tokens; GET /v1/models has max_output_tokens.",
+  },
+  content_unsupported: {
+    status: 400,
+    type: invalid,
+    retriable: false,
+    message: "The model does not take what the request contains",
+    remedy: "Leave it out, or ask for a model that GET /v1/models shows to take it.",
   },
   unknown_class: {
     status: 400,
@@ -208,6 +222,35 @@ export const ERRORS = {
     message: "There is no receipt of this id for this tenant",
     remedy: "Use the id from a response's x-baseload-receipt header.",
   },
+  run_not_found: {
+    status: 404,
+    type: invalid,
+    retriable: false,
+    message: "There is no run of this id for this tenant",
+    remedy: "Ask GET /api/runs for recent runs, or send calls with this x-baseload-run first.",
+  },
+  run_limit_exceeded: {
+    status: 403,
+    type: "permission_error",
+    retriable: false,
+    message: "This run has reached a limit",
+    remedy:
+      "End the run, give the call a smaller max_tokens, or raise the limit under `runs` in baseload.yaml for a new run.",
+  },
+  run_limit_unknown: {
+    status: 403,
+    type: "permission_error",
+    retriable: false,
+    message: "This run has a limit on something that cannot be told for a backend that may serve it",
+    remedy: "Give the backend a price or watts, or set `runs.unknown: allow` in baseload.yaml.",
+  },
+  run_loop_detected: {
+    status: 400,
+    type: invalid,
+    retriable: false,
+    message: "This run makes the same call again and again",
+    remedy: "Let the agent change its messages, or raise `runs.maxSameCalls` in baseload.yaml.",
+  },
   idempotency_conflict: {
     status: 409,
     type: invalid,
@@ -236,12 +279,27 @@ export const ERRORS = {
     message: "This server has as many requests open as it may",
     remedy: "Try again after the time in retry-after, or raise server.maxOpenRequests.",
   },
+  no_members: {
+    status: 503,
+    type: server,
+    retriable: true,
+    message: "Servers of this model are looked for, and there is none now",
+    remedy:
+      "Try again after the time in retry-after; check that they run, and that the backend's `discover` finds them.",
+  },
   queue_full: {
     status: 429,
     type: "rate_limit_error",
     retriable: true,
     message: "Every backend that fits is at its limit, and the queue is full",
     remedy: "Try again after the time in retry-after, or raise the backends' maxConcurrent.",
+  },
+  quota_exceeded: {
+    status: 429,
+    type: "rate_limit_error",
+    retriable: true,
+    message: "Every backend that fits has used up what its provider grants",
+    remedy: "Try again after the time in retry-after, or raise the backends' quota if their providers grant more.",
   },
   queue_timeout: {
     status: 503,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { mulDivRound, natural } from "./integers.ts";
+import { mulAddDiv, mulDivRound, natural } from "./integers.ts";
 
 const factor = fc.oneof(fc.maxSafeNat(), fc.nat(), fc.constantFrom(0, 1, Number.MAX_SAFE_INTEGER));
 const divisor = fc.oneof(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), fc.integer({ min: 1, max: 10 }));
@@ -37,4 +37,19 @@ test("what is not a whole number from zero up is refused", () => {
   }
   assert.throws(() => mulDivRound(1, 1, 0), /bad divisor/);
   assert.equal(natural(3, "count"), 3);
+});
+
+test("mulAddDiv is exact with its rest, and saturates", () => {
+  const sizes = fc.record({ a: fc.maxSafeNat(), b: fc.maxSafeNat(), add: fc.maxSafeNat() });
+  fc.assert(
+    fc.property(sizes, divisor, ({ a, b, add }, by) => {
+      const exact = BigInt(a) * BigInt(b) + BigInt(add);
+      const { quotient, rest } = mulAddDiv({ a, b, add }, by);
+      const whole = exact / BigInt(by);
+      assert.equal(quotient, whole > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(whole));
+      assert.equal(rest, Number(exact % BigInt(by)));
+    }),
+  );
+  assert.deepEqual(mulAddDiv({ a: 1, b: 5, add: -3 }, 2), { quotient: 1, rest: 0 });
+  assert.throws(() => mulAddDiv({ a: 1, b: 1, add: -3 }, 2));
 });

@@ -1,4 +1,5 @@
 import type { RequestId } from "./ids.ts";
+import type { RunCall } from "./run.ts";
 
 /** The four rings, from near to far. */
 export type Layer = "device" | "enterprise" | "region" | "cloud";
@@ -12,6 +13,16 @@ export interface Principal {
   readonly project: string | null;
   readonly user: string | null;
   readonly key: string | null;
+}
+
+/** What a request asks of a model besides reading and writing text. */
+export interface Needs {
+  /** It offers tools. */
+  readonly tools: boolean;
+  /** It wants an answer by a JSON Schema. */
+  readonly jsonSchema: boolean;
+  readonly images: boolean;
+  readonly audio: boolean;
 }
 
 /** What dispatch needs to know of a request; never its body. */
@@ -32,12 +43,16 @@ export interface Job {
   readonly promptTextLength: number;
   /** The most output tokens the client asked for, or null. */
   readonly maxOutputTokens: number | null;
+  /** Absent: nothing is known of it. */
+  readonly needs?: Needs;
   /** Policy attributes by name, such as a data class. */
   readonly attributes: Readonly<Record<string, string>>;
   /** Chained 64-bit hashes of the prompt's blocks in hexadecimal; empty while nothing reads them. */
   readonly prefixHashes: readonly string[];
   /** Tokens in one block, or null where blocks are of 256 bytes. */
   readonly blockTokens: number | null;
+  /** The run of an agent that the call belongs to, or null. */
+  readonly run: RunCall | null;
 }
 
 /** How a figure was come by. Only `measured`, `provider_reported` and the counters are facts; the rest are estimates. */

@@ -14,16 +14,22 @@ export interface Offer {
   readonly cooling: boolean;
   /** When its cool-down ends, in monotonic microseconds; 0 when it is not cooling. */
   readonly coolUntilUs: number;
+  /** When its quota, and those who wait for it already, let this request go, in monotonic microseconds; null is now. */
+  readonly quotaReadyUs: number | null;
 }
 
 /** Why a backend was not chosen. */
 export type ExclusionReason =
   | "model_not_served"
   | "models_unknown"
+  | "no_members"
   | "endpoint_not_served"
   | "context_too_small"
+  | "output_too_long"
+  | "content_unsupported"
   | "cordoned"
   | "at_capacity"
+  | "quota_spent"
   | "cooling_down"
   | "already_tried"
   | "busier";
@@ -31,4 +37,6 @@ export type ExclusionReason =
 export interface Exclusion {
   readonly backendId: BackendId;
   readonly reason: ExclusionReason;
+  /** Of an alias with several models: the earlier one that this backend would not serve. Absent: the model that it came to. */
+  readonly model?: string;
 }

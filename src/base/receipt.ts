@@ -1,6 +1,7 @@
 import type { BackendId, RequestId } from "./ids.ts";
 import type { Endpoint, FigureMethod, Layer, Principal } from "./job.ts";
 import type { Exclusion } from "./offer.ts";
+import type { RunLimits } from "./run.ts";
 
 /**
  * One figure of a receipt. `value` is an integer in the unit of the figure's name, or null when it is unknown: unknown is
@@ -42,8 +43,9 @@ export interface Receipt {
   readonly class: string;
   readonly endpoint: Endpoint;
   readonly stream: boolean;
-  /** The model asked for and the one that was sent upstream. */
+  /** The model asked for, the one that this name came to when it was sent, and the upstream's name of that. */
   readonly model: string;
+  readonly resolvedModel: string | null;
   readonly upstreamModel: string | null;
   readonly layer: Layer | null;
   readonly site: string | null;
@@ -74,6 +76,12 @@ export interface Receipt {
     readonly excluded: readonly Exclusion[];
   };
   readonly attempts: readonly AttemptRecord[];
+  /** The run that the call named, or null. */
+  readonly runId: string | null;
+  /** Its number in the run, from 1 on; null outside a run, and for a call that the run's limits refused. */
+  readonly step: number | null;
+  /** The run's limits when the call came, so that a restart does not loosen them; null where they were not looked at. */
+  readonly runLimits: RunLimits | null;
 }
 
 /** One priced thing: `quantity` units at `nanoUsdPerMillion` a million units (tokens), or electricity by the kilowatt-hour. */

@@ -40,6 +40,14 @@ export function tokenCostLines(usage: Usage, price: TokenPrice): readonly CostLi
   return lines;
 }
 
+/** The most that so many tokens may cost by a price list, whichever of them are cached or reasoning. */
+export function tokenCostCeiling(inputTokens: number, outputTokens: number, price: TokenPrice): number {
+  const input = Math.max(price.inputNanoUsdPerMillion, price.cachedInputNanoUsdPerMillion ?? 0);
+  const output = Math.max(price.outputNanoUsdPerMillion, price.reasoningNanoUsdPerMillion ?? 0);
+  // Each of up to four lines is rounded by itself, by half a nano-dollar at most.
+  return 2 + Math.ceil((inputTokens / TOKENS_PER_PRICE) * input + (outputTokens / TOKENS_PER_PRICE) * output);
+}
+
 /** The line of an electricity bill for `millijoules` at `nanoUsdPerKwh`. */
 export function electricityLine(millijoules: number, nanoUsdPerKwh: number): CostLine {
   return {

@@ -9,15 +9,17 @@ const offer: fc.Arbitrary<Omit<Offer, "backendId">> = fc.record({
   capacity: fc.option(fc.nat(4)),
   cooling: fc.boolean(),
   coolUntilUs: fc.nat(5),
+  quotaReadyUs: fc.option(fc.nat(9)),
 });
 const offers = fc
   .array(offer, { maxLength: 6 })
   .map((list) => list.map((each, index) => ({ ...each, backendId: `b${index}` })));
-const isFree = (each: Offer): boolean => each.capacity === null || each.inFlight < each.capacity;
+const isFull = (each: Offer): boolean => each.capacity !== null && each.inFlight >= each.capacity;
+const isFree = (each: Offer): boolean => !isFull(each) && each.quotaReadyUs === null;
 const NEVER_SENT = (): number => 0;
 
 function offerOf(backendId: string, given: Partial<Offer> = {}): Offer {
-  return { backendId, inFlight: 0, capacity: null, cooling: false, coolUntilUs: 0, ...given };
+  return { backendId, inFlight: 0, capacity: null, cooling: false, coolUntilUs: 0, quotaReadyUs: null, ...given };
 }
 
 test("a free backend is chosen whenever there is one, waited for when all are full, none when there is none", () => {
@@ -27,6 +29,12 @@ test("a free backend is chosen whenever there is one, waited for when all are fu
       const free = list.filter(isFree);
       assert.equal(choice.kind, free.length > 0 ? "chosen" : list.length > 0 ? "wait" : "none");
       if (choice.kind === "chosen") assert.ok(isFree(choice.offer));
+      if (choice.kind !== "wait") return;
+      const readyUs = list.flatMap((each) => (isFull(each) ? [] : (each.quotaReadyUs ?? [])));
+      assert.deepEqual(
+        [choice.isFull, choice.readyUs],
+        [list.some(isFull), readyUs.length === 0 ? null : Math.min(...readyUs)],
+      );
     }),
   );
 });

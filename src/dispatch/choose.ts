@@ -8,14 +8,23 @@ export type Choice =
       readonly reason: "least_loaded";
       readonly excluded: readonly Exclusion[];
     }
-  /** Some backend would do once it is free. */
-  | { readonly kind: "wait"; readonly excluded: readonly Exclusion[] }
+  /**
+   * Some backend would do once it is free (`isFull`: one of them is, which may end at any time), or once its quota lets the
+   * request go: at `readyUs` the first of them does, null where no quota is in the way.
+   */
+  | {
+      readonly kind: "wait";
+      readonly isFull: boolean;
+      readonly readyUs: number | null;
+      readonly excluded: readonly Exclusion[];
+    }
   /** No backend will do. */
   | { readonly kind: "none"; readonly excluded: readonly Exclusion[] };
 
 /**
  * Chooses the least-loaded backend that fits: a backend that is cooling down is passed over while another fits, and is
  * tried, the one whose cool-down ends first, when none does, since a guess that it is still down must not become a refusal.
+ * One that is full or whose quota is spent is not tried at all, for it would refuse.
  * `offers` come in configuration order; `sends` breaks ties by the fewest sends so far.
  */
 export function choose(
@@ -24,13 +33,23 @@ export function choose(
   sends: (offer: Offer) => number,
 ): Choice {
   const free: Offer[] = [];
-  const full: Exclusion[] = [];
+  const passed: Exclusion[] = [];
+  let isFull = false;
+  let readyUs: number | null = null;
   for (const offer of offers) {
-    if (offer.capacity === null || offer.inFlight < offer.capacity) free.push(offer);
-    else full.push({ backendId: offer.backendId, reason: "at_capacity" });
+    const { backendId, quotaReadyUs } = offer;
+    if (offer.capacity !== null && offer.inFlight >= offer.capacity) {
+      isFull = true;
+      passed.push({ backendId, reason: "at_capacity" });
+    } else if (quotaReadyUs !== null) {
+      readyUs = Math.min(readyUs ?? quotaReadyUs, quotaReadyUs);
+      passed.push({ backendId, reason: "quota_spent" });
+    } else free.push(offer);
   }
-  const all = [...excluded, ...full];
-  if (free.length === 0) return { kind: full.length > 0 ? "wait" : "none", excluded: all };
+  const all = [...excluded, ...passed];
+  if (free.length === 0) {
+    return passed.length > 0 ? { kind: "wait", isFull, readyUs, excluded: all } : { kind: "none", excluded: all };
+  }
   let best = free[0] as Offer;
   for (const offer of free) if (better(offer, best, sends)) best = offer;
   for (const offer of free) {

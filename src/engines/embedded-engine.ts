@@ -30,13 +30,11 @@ export class LlamaEngine extends ChildEngine<EngineInfo> {
     });
   }
 
-  protected override observe({
-    modelName,
-    architecture,
-    contextTokens,
-    sequences,
-  }: EngineInfo): Promise<EngineObservation> {
-    const model = { ...unknownModel(modelName), architecture, contextTokens, state: "loaded" } as const;
+  protected override observe(info: EngineInfo): Promise<EngineObservation> {
+    const { modelName, architecture, contextTokens, sequences, file } = info;
+    const { fileType: quantization, fileBytes: sizeBytes } = file;
+    const own = { architecture, contextTokens, quantization, sizeBytes, modalities: ["text"], state: "loaded" } as const;
+    const model = { ...unknownModel(modelName), ...own };
     const observation = { ...unknownObservation("llamacpp"), maxConcurrent: sequences, contextTokens, models: [model] };
     return Promise.resolve(observation);
   }

@@ -25,6 +25,7 @@ function governed(governor: MemoryGovernor, path = modelPath) {
   const engine = new GovernedEngine({
     governor,
     bytes: 6,
+    contextTokens: 4096,
     make: (onReport) =>
       new LlamaEngine({
         modelPath: path,
@@ -46,7 +47,11 @@ test("two models that do not fit together take turns, and no request is cut", { 
   assert.notEqual(await one.engine.start(), null);
   assert.equal(await two.engine.start(), null, "there is no room for the second");
   assert.equal(two.engine.pid, null);
-  assert.equal((await two.engine.probe()).state, "up", "it takes requests all the same");
+  assert.deepEqual(
+    await two.engine.probe(),
+    { state: "up", models: null, contextTokens: 4096 },
+    "it takes requests all the same",
+  );
   const running = send(one.engine, long);
   await running.sink.seen("first");
   const waiting = send(two.engine, short);
@@ -97,7 +102,21 @@ test("a model that cannot be loaded fails its requests and frees its place", { t
   assert.equal((await send(engine, short).sink.failure()).code, "upstream_unreachable");
 });
 
-test("retiring lets what runs and what waits end", { timeout: 60_000 }, async () => {
+test("retiring lets what runs end, and takes nothing more", { timeout: 60_000 }, async () => {
+  const governor = new MemoryGovernor(10);
+  const { engine } = governed(governor);
+  // It has been idle before.
+  await send(engine, short).sink.success();
+  const running = send(engine, long);
+  await running.sink.seen("first");
+  const retired = engine.retire();
+  assert.ok((await running.sink.success()).made.contentPieces > 100);
+  await retired;
+  assert.equal(engine.pid, null);
+  assert.equal((await send(engine, short).sink.failure()).code, "upstream_unreachable");
+});
+
+test("retiring lets what waits for the model end too", { timeout: 60_000 }, async () => {
   const governor = new MemoryGovernor(10);
   const { engine } = governed(governor);
   const waiting = send(engine, short);

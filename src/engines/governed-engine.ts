@@ -18,6 +18,8 @@ export interface GovernedOptions {
   readonly governor: MemoryGovernor;
   /** What the model takes of memory, by estimate. */
   readonly bytes: number;
+  /** What one request will have of context once the model is loaded. */
+  readonly contextTokens: number;
   /** Makes the engine anew, for each time that the model is loaded. */
   readonly make: (onReport: LlamaOptions["onReport"]) => LlamaEngine;
   readonly onReport: LlamaOptions["onReport"];
@@ -27,8 +29,6 @@ export interface GovernedOptions {
  * `out` of memory; `waiting` for room; `loading`; `in`; `yielding` its place once its requests have ended; `leaving`; `closed`.
  */
 type State = "out" | "waiting" | "loading" | "in" | "yielding" | "leaving" | "closed";
-
-const UP: EngineReport = { state: "up", models: null, contextTokens: null };
 
 /**
  * An embedded engine whose model is in memory only while it is needed and there is room. Out of memory it says that it is up, since
@@ -44,12 +44,14 @@ export class GovernedEngine implements Engine, Member {
   #inFlight = 0;
   #isReclaimed = false;
   #isRetired = false;
-  #report: EngineReport = UP;
-  readonly #empty = Promise.withResolvers<void>();
+  #report: EngineReport;
+  /** Called when nothing runs or waits any more; whoever retires it waits for that. */
+  #onIdle: () => void = () => {};
 
   constructor(options: GovernedOptions) {
     this.#options = options;
     this.bytes = options.bytes;
+    this.#report = { state: "up", models: null, contextTokens: options.contextTokens };
   }
 
   get isBusy(): boolean {
@@ -101,7 +103,10 @@ export class GovernedEngine implements Engine, Member {
 
   async retire(): Promise<void> {
     this.#isRetired = true;
-    if (this.isBusy) await this.#empty.promise;
+    if (this.isBusy)
+      await new Promise<void>((idle) => {
+        this.#onIdle = idle;
+      });
     await this.close();
   }
 
@@ -146,6 +151,7 @@ export class GovernedEngine implements Engine, Member {
       if (this.#isReclaimed) this.reclaim();
       return info;
     } catch (error) {
+      await engine.close();
       this.#loadFailed(error instanceof Error ? error.message : String(error));
       throw error;
     }
@@ -189,7 +195,7 @@ export class GovernedEngine implements Engine, Member {
   }
 
   #ended(): void {
-    if (!this.isBusy) this.#empty.resolve();
+    if (!this.isBusy) this.#onIdle();
     this.#unloadIfIdle();
   }
 
@@ -215,8 +221,10 @@ export class GovernedEngine implements Engine, Member {
   }
 
   #say(report: EngineReport, reason: string): void {
-    this.#report = report;
-    this.#options.onReport(report, reason);
+    // What is known of an engine is known while its model is in.
+    const { observation: _observation, ...rest } = report;
+    this.#report = this.#state === "in" ? report : rest;
+    this.#options.onReport(this.#report, reason);
   }
 }
 

@@ -70,7 +70,7 @@ export function sendKept(res: ServerResponse, kept: KeptAnswer, headers: FlatHea
 }
 
 /** Closes the connection of a client that leaves bytes of its answer unread for `idleMs`, after telling so. */
-export function closeUnread(res: ServerResponse, idleMs: number, onUnread: () => void = () => {}): void {
+export function closeUnread(res: ServerResponse, idleMs: number, onUnread: () => void): void {
   // The socket's own timer sees the bytes of one large write go out too, which no `drain` tells. It also runs out where nothing
   // waits to be read, and then begins anew with the next write.
   res.setTimeout(idleMs, () => {

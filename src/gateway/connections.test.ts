@@ -2,29 +2,12 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { get } from "node:http";
 import type { Socket } from "node:net";
-import { after, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { FakeDesk } from "../../test/fakes/desk.ts";
-import { GATEWAY_OPTIONS } from "../../test/fakes/gateway.ts";
 import { exchangeBytes, open, type RawAnswer, readToEnd } from "../../test/fakes/http.ts";
+import { startGateway } from "../../test/fakes/running-gateway.ts";
 import { until } from "../../test/until.ts";
 import { Headcount } from "./connections.ts";
-import { Gateway, type GatewayOptions } from "./server.ts";
-
-const gateways: Gateway[] = [];
-after(async () => {
-  for (const gateway of gateways) {
-    gateway.stopListening();
-    await gateway.finish(0);
-  }
-});
-
-async function begin(change: Partial<GatewayOptions>) {
-  const desk = new FakeDesk();
-  const lines: string[] = [];
-  const gateway = new Gateway(desk, { ...GATEWAY_OPTIONS, log: (line) => lines.push(line), ...change });
-  gateways.push(gateway);
-  return { desk, lines, port: await gateway.listen("127.0.0.1", 0) };
-}
 
 const BODY = '{"model":"m","messages":[{"role":"user","content":"Hi"}]}';
 const health = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
@@ -52,7 +35,7 @@ async function openMany(port: number, count: number): Promise<readonly Socket[]>
 describe("connections", () => {
   for (const limits of [{ maxConnections: 3 }, { maxConnectionsPerClient: 3 }]) {
     test(`beyond ${Object.keys(limits)[0]} are answered 503 and closed, until one is free`, async () => {
-      const { port, lines } = await begin(limits);
+      const { desk, port, lines } = await startGateway(limits);
       const sockets = await openMany(port, 3);
       // Each has been seen once it is answered.
       for (const socket of sockets) {
@@ -65,13 +48,18 @@ describe("connections", () => {
       sockets[0]?.destroy();
       await until("its place is free", async () => (await exchangeBytes(port, health)).status === 200);
       for (const socket of sockets) socket.destroy();
+      const limit = "maxConnections" in limits ? "max_connections" : "max_connections_per_client";
+      assert.deepEqual(
+        desk.limits.slice(0, 5),
+        Array.from({ length: 5 }, () => limit),
+      );
       assert.equal(lines.length, 1, "a flood is one line");
       assert.match(lines[0] ?? "", /latest from 127\.0\.0\.1/);
     });
   }
 
   test("that are refused hold nothing, though they never read or close", async () => {
-    const { port } = await begin({ maxConnections: 1 });
+    const { port } = await startGateway({ maxConnections: 1 });
     const first = await open(port);
     first.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
     await once(first, "data");
@@ -86,7 +74,7 @@ describe("connections", () => {
 
 describe("open requests", () => {
   test("beyond the limit are answered 429, while health is still told", async () => {
-    const { desk, port } = await begin({ maxOpenRequests: 2 });
+    const { desk, port } = await startGateway({ maxOpenRequests: 2 });
     desk.onArrive = () => {};
     const held = await openMany(port, 2);
     for (const socket of held) socket.write(chat());
@@ -100,7 +88,7 @@ describe("open requests", () => {
   });
 
   test("count while they are uploaded", async () => {
-    const { port } = await begin({ maxOpenRequests: 1 });
+    const { port } = await startGateway({ maxOpenRequests: 1 });
     const socket = await open(port);
     socket.write(chat().slice(0, -5));
     await until("its place is taken", async () => (await exchangeBytes(port, chat())).status === 429);
@@ -113,7 +101,7 @@ describe("a trusted proxy", () => {
   const forwarded = (address: string): string[] => [`x-forwarded-for: ${address}`];
 
   test("has many clients, each with its own limit", async () => {
-    const { desk, port, lines } = await begin({ maxConnectionsPerClient: 1, trustedProxies: ["127.0.0.0/8"] });
+    const { desk, port, lines } = await startGateway({ maxConnectionsPerClient: 1, trustedProxies: ["127.0.0.0/8"] });
     desk.onArrive = () => {};
     const held = await openMany(port, 2);
     held[0]?.write(chat(forwarded("1.1.1.1")));
@@ -122,6 +110,7 @@ describe("a trusted proxy", () => {
     for (const address of ["1.1.1.1", "2.2.2.2"]) {
       assertRefused(await exchangeBytes(port, chat(forwarded(address))), 503, "too_many_connections");
     }
+    assert.deepEqual(desk.limits, ["max_connections_per_client", "max_connections_per_client"]);
     assert.match(lines.join(), /1\.1\.1\.1/);
     desk.onArrive = new FakeDesk().onArrive;
     assert.equal((await exchangeBytes(port, chat(forwarded("6.6.6.6")))).status, 200);
@@ -131,7 +120,7 @@ describe("a trusted proxy", () => {
   });
 
   test("is what no other client is by saying so", async () => {
-    const { port } = await begin({ maxConnectionsPerClient: 1, trustedProxies: ["10.0.0.0/8"] });
+    const { port } = await startGateway({ maxConnectionsPerClient: 1, trustedProxies: ["10.0.0.0/8"] });
     const first = await open(port);
     first.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
     await once(first, "data");
@@ -141,7 +130,7 @@ describe("a trusted proxy", () => {
 });
 
 test("a refused client of node:http sees the answer, not a broken connection", async () => {
-  const { port } = await begin({ maxConnections: 1 });
+  const { port } = await startGateway({ maxConnections: 1 });
   const first = await open(port);
   first.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
   await once(first, "data");
@@ -161,11 +150,11 @@ test("a headcount lets in as many as it may and forgets who has left", () => {
   const count = new Headcount({ max: 3, maxPerClient: 2 });
   assert.deepEqual(
     ["a", "a", "a", null, "b"].map((client) => count.enter(client)),
-    [true, true, false, true, false],
+    [null, null, "max_connections_per_client", null, "max_connections"],
   );
   count.leave("a");
-  assert.equal(count.enter("b"), true);
-  assert.equal(count.enter("a"), false);
+  assert.equal(count.enter("b"), null);
+  assert.equal(count.enter("a"), "max_connections");
   count.leave(null);
-  assert.equal(count.enter("a"), true);
+  assert.equal(count.enter("a"), null);
 });

@@ -10,7 +10,7 @@ export interface ConnectionLimits {
 
 const NO_CLIENT = "";
 
-/** Counts what is open, in all and by client. Owned by whoever lets in; each `true` of `enter` is ended by one `leave`. */
+/** Counts what is open, in all and by client. Owned by whoever lets in; each `null` of `enter` is ended by one `leave`. */
 export class Headcount {
   readonly #limits: ConnectionLimits;
   readonly #byClient = new Map<string, number>();
@@ -20,16 +20,16 @@ export class Headcount {
     this.#limits = limits;
   }
 
-  /** Lets one more in, unless a limit is reached; null as the client counts towards the sum alone. */
-  enter(client: string | null): boolean {
+  /** Lets one more in, or says by which limit it does not; null as the client counts towards the sum alone. */
+  enter(client: string | null): "max_connections" | "max_connections_per_client" | null {
     const { max, maxPerClient } = this.#limits;
     const own = maxPerClient === null ? NO_CLIENT : (client ?? NO_CLIENT);
     const count = this.#byClient.get(own) ?? 0;
-    if (this.#all >= max) return false;
-    if (own !== NO_CLIENT && maxPerClient !== null && count >= maxPerClient) return false;
+    if (this.#all >= max) return "max_connections";
+    if (own !== NO_CLIENT && maxPerClient !== null && count >= maxPerClient) return "max_connections_per_client";
     this.#all += 1;
     if (own !== NO_CLIENT) this.#byClient.set(own, count + 1);
-    return true;
+    return null;
   }
 
   leave(client: string | null): void {

@@ -4,17 +4,21 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { Endpoint, Job } from "../base/job.ts";
 import type { Desk } from "../ports/desk.ts";
 import { clientErrors } from "../wire/client-errors.ts";
+import type { RunCall } from "../base/run.ts";
 import { parseRequest, type ParsedRequest } from "../wire/request.ts";
 import type { KeyHolder } from "./access.ts";
 import { answering, closeUnread, sendError, sendKept } from "./answers.ts";
 import { readBody } from "./body.ts";
 import { HttpExchange } from "./exchange.ts";
 import { jobOf } from "./job.ts";
+import { runCallOf } from "./run-call.ts";
 import { Idempotency, type KeptAnswer, type KeyUse, type Recording } from "./idempotency.ts";
 
 /** How the door takes requests. */
 export interface DoorOptions {
   readonly maxBodyBytes: number;
+  /** Levels of objects and arrays in a body. */
+  readonly maxJsonDepth: number;
   readonly defaultClass: string;
   /** How long a client may leave bytes of its answer unread. */
   readonly clientIdleMs: number;
@@ -42,6 +46,7 @@ export class Door {
   readonly #desk: Desk;
   #options: DoorOptions;
   readonly #idempotency: Idempotency;
+  readonly #onUnread = (): void => this.#desk.turnedAway("client_idle");
 
   constructor(desk: Desk, options: DoorOptions) {
     this.#desk = desk;
@@ -60,13 +65,15 @@ export class Door {
   take(
     req: IncomingMessage,
     res: ServerResponse,
-    of: { readonly endpoint: Endpoint; readonly holder: KeyHolder },
+    of: { readonly endpoint: Endpoint; readonly holder: KeyHolder; readonly clientAddress: string | null },
   ): void {
     const requestId = this.#desk.mint(Date.now());
     const clientRequestId = clientRequestIdOf(req) ?? requestId;
     readBody(req, this.#options.maxBodyBytes, (body) => {
       const opened = answering(res, () => this.#open(req, res, { ...of, requestId, clientRequestId, body }));
-      if (opened !== null) opened.watch(this.#desk.arrive(opened), this.#options.clientIdleMs);
+      if (opened === null) return;
+      if (of.clientAddress !== null) this.#desk.cameFrom(requestId, of.clientAddress);
+      opened.watch(this.#desk.arrive(opened), this.#options.clientIdleMs, this.#onUnread);
     });
   }
 
@@ -92,17 +99,19 @@ export class Door {
     };
     if (typeof body === "string") return refuse(body, { headers: ["connection", "close"] });
     if (this.#desk.stopping) return refuse("shutting_down", { retryAfterMs: 1000 });
-    const parsed = parseRequest(endpoint, body);
+    const parsed = parseRequest(endpoint, body, this.#options.maxJsonDepth);
     if (!parsed.ok) return refuse(parsed.code, { detail: parsed.detail, param: parsed.param });
+    const run = runCallOf(req.headers, parsed.request.value, endpoint);
+    if (run !== null && "param" in run) return refuse("invalid_request", run);
     const key = req.headers["idempotency-key"];
     const claim = key === undefined ? null : this.#claim({ ...of, key, body });
     if (claim?.kind === "refused") return refuse(claim.code, claim.more);
     if (claim?.kind === "replay") {
-      closeUnread(res, this.#options.clientIdleMs);
+      closeUnread(res, this.#options.clientIdleMs, this.#onUnread);
       sendKept(res, claim.answer, headers);
       return null;
     }
-    const job = this.#jobOf(req, parsed.request, { ...of, bodyBytes: body.length });
+    const job = this.#jobOf(req, parsed.request, { ...of, bodyBytes: body.length, run });
     const recording = claim?.recording ?? null;
     const { value } = parsed.request;
     const passed = passedHeaders(req);
@@ -137,6 +146,7 @@ export class Door {
       readonly holder: KeyHolder;
       readonly requestId: string;
       readonly bodyBytes: number;
+      readonly run: RunCall | null;
     },
   ): Job {
     const { holder } = of;

@@ -49,6 +49,7 @@ export class HttpExchange implements Exchange {
   #dropped: readonly string[] = [];
   #committed = false;
   #ended = false;
+  #runStep: number | null = null;
 
   constructor(parts: ExchangeParts) {
     this.job = parts.job;
@@ -60,8 +61,8 @@ export class HttpExchange implements Exchange {
     this.#recording = parts.recording;
   }
 
-  /** Tells the owner of the client from now on; one that leaves bytes unread for `idleMs` is closed. */
-  watch(owner: ExchangeOwner, idleMs: number): void {
+  /** Tells the owner of the client from now on; one that leaves bytes unread for `idleMs` is closed, which `onUnread` hears too. */
+  watch(owner: ExchangeOwner, idleMs: number, onUnread: () => void): void {
     const gone = (code: "client_gone" | "client_too_slow"): void => {
       if (this.#ended) return;
       this.#ended = true;
@@ -72,11 +73,18 @@ export class HttpExchange implements Exchange {
     if (this.#res.destroyed) return gone("client_gone");
     this.#res.on("drain", () => owner.drained());
     this.#res.on("close", () => gone("client_gone"));
-    closeUnread(this.#res, idleMs, () => gone("client_too_slow"));
+    closeUnread(this.#res, idleMs, () => {
+      onUnread();
+      gone("client_too_slow");
+    });
   }
 
   promptText(): string {
     return promptText(this.#value);
+  }
+
+  joined(step: number): void {
+    this.#runStep = step;
   }
 
   write(chunk: Buffer): boolean {
@@ -174,7 +182,8 @@ export class HttpExchange implements Exchange {
   }
 
   #receiptHeader(): FlatHeaders {
-    return ["x-baseload-receipt", this.job.requestId];
+    const receipt = ["x-baseload-receipt", this.job.requestId];
+    return this.#runStep === null ? receipt : [...receipt, "x-baseload-run-step", String(this.#runStep)];
   }
 }
 

@@ -1,19 +1,11 @@
 import assert from "node:assert/strict";
-import { after, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { FakeDesk } from "../../test/fakes/desk.ts";
-import { GATEWAY_OPTIONS } from "../../test/fakes/gateway.ts";
 import { exchangeBytes, open, type RawAnswer } from "../../test/fakes/http.ts";
-import { Gateway } from "./server.ts";
+import { startGateway } from "../../test/fakes/running-gateway.ts";
 
 const MAX_BODY_BYTES = 1_000_000;
-const desk = new FakeDesk();
-const gateway = new Gateway(desk, { ...GATEWAY_OPTIONS, maxBodyBytes: MAX_BODY_BYTES });
-const port = await gateway.listen("127.0.0.1", 0);
-after(async () => {
-  gateway.stopListening();
-  await gateway.finish(0);
-});
+const { desk, port } = await startGateway({ maxBodyBytes: MAX_BODY_BYTES });
 
 const CHAT = JSON.stringify({ model: "m", messages: [{ role: "user", content: "Hi ".repeat(50_000) }] });
 

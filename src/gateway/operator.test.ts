@@ -1,29 +1,15 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { test } from "node:test";
+import { startGateway } from "../../test/fakes/running-gateway.ts";
 import { unknownObservation } from "../base/engine-observation.ts";
-import { FakeDesk } from "../../test/fakes/desk.ts";
-import { GATEWAY_OPTIONS } from "../../test/fakes/gateway.ts";
 import { hashKey } from "./access.ts";
 import { operationOf } from "./operator.ts";
-import { Gateway, type GatewayOptions } from "./server.ts";
-
-const OPTIONS: GatewayOptions = { ...GATEWAY_OPTIONS, maxBodyBytes: 1000 };
-
-const gateways: Gateway[] = [];
-after(async () => {
-  for (const gateway of gateways) {
-    gateway.stopListening();
-    await gateway.finish(0);
-  }
-});
+import type { GatewayOptions } from "./server.ts";
 
 async function begin(keys: GatewayOptions["keys"] = new Map()) {
-  const desk = new FakeDesk();
-  const gateway = new Gateway(desk, { ...OPTIONS, keys });
-  gateways.push(gateway);
-  const port = await gateway.listen("127.0.0.1", 0);
+  const { desk, origin } = await startGateway({ keys });
   const call = async (method: string, path: string, headers: Record<string, string> = {}) => {
-    const response = await fetch(`http://127.0.0.1:${port}${path}`, { method, headers });
+    const response = await fetch(origin + path, { method, headers });
     return { status: response.status, headers: response.headers, body: JSON.parse(await response.text()) as Body };
   };
   return { desk, call };

@@ -4,18 +4,23 @@ import { type ErrorCode, errorRow } from "../base/errors.ts";
 import { errorEnvelope } from "../wire/error.ts";
 import { type FlatHeaders, retryAfter, sendError } from "./answers.ts";
 
-/** The longest URL that is taken, in bytes. */
-export const MAX_URL_BYTES = 8192;
-
-/** Refuses a request whose body is not read: the connection cannot be used again. */
+/** Refuses a request whose body is not read: the connection cannot be used again, nor where what follows on it is not to be trusted. */
 export function refuse(
   req: IncomingMessage,
   res: ServerResponse,
-  of: { readonly code: ErrorCode; readonly headers?: FlatHeaders; readonly retryAfterMs?: number },
+  of: {
+    readonly code: ErrorCode;
+    readonly headers?: FlatHeaders;
+    readonly retryAfterMs?: number;
+    readonly closes?: boolean;
+  },
 ): void {
   const { code, headers = [], retryAfterMs = null } = of;
   const hasBody = req.headers["content-length"] !== undefined || req.headers["transfer-encoding"] !== undefined;
-  sendError(res, code, { retryAfterMs, headers: hasBody ? [...headers, "connection", "close"] : headers });
+  sendError(res, code, {
+    retryAfterMs,
+    headers: hasBody || of.closes === true ? [...headers, "connection", "close"] : headers,
+  });
 }
 
 /** What the parser says of bytes that are no request. */
@@ -24,9 +29,9 @@ export type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer 
 /** Answers bytes that never became a request; returns the code that it told, or null when nothing could be told. */
 export function refuseBytes(
   error: ParserError,
-  on: { readonly socket: Socket; readonly answer: ServerResponse | null },
+  on: { readonly socket: Socket; readonly answer: ServerResponse | null; readonly maxUrlBytes: number },
 ): ErrorCode | null {
-  const { socket, answer } = on;
+  const { socket, answer, maxUrlBytes } = on;
   // Bytes put into the middle of an answer that has begun would be taken for a part of it.
   const isInside = answer !== null && answer.headersSent && !answer.writableFinished;
   // Of TLS that failed nothing can be said, since there is no way to say it.
@@ -35,11 +40,18 @@ export function refuseBytes(
     socket.destroy();
     return null;
   }
-  const code = codeOfParser(error);
+  const code = codeOfParser(error, maxUrlBytes);
+  endWith(socket, code);
+  return code;
+}
+
+/** Answers on a connection that has no request to answer, and closes it. */
+export function endWith(socket: Socket, code: ErrorCode): void {
+  // Whoever broke it off first is no news, and nobody else listens here.
+  socket.on("error", () => {});
   socket.write(refusalBytes(code));
   // Ending our side alone would leave the connection to a client that never ends its own.
   socket.destroySoon();
-  return code;
 }
 
 /** An error as a whole HTTP answer after which the connection closes, for where there is no request to answer. */
@@ -50,11 +62,11 @@ export function refusalBytes(code: ErrorCode, retryAfterMs: number | null = null
   return `HTTP/1.1 ${errorRow(code).status} Refused\r\n${head.join("\r\n")}\r\n\r\n${body}`;
 }
 
-function codeOfParser(error: ParserError): ErrorCode {
+function codeOfParser(error: ParserError, maxUrlBytes: number): ErrorCode {
   if (error.code !== "HPE_HEADER_OVERFLOW") {
     return error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "request_timeout" : "bad_http";
   }
-  // The parser counts the URL as a header; where the whole packet is a request line, that is what was too long.
-  const line = error.rawPacket?.subarray(0, MAX_URL_BYTES).toString("latin1") ?? "";
+  // The parser counts the URL as a header; where so many bytes of it are one request line, that is what was too long.
+  const line = error.rawPacket?.subarray(0, maxUrlBytes).toString("latin1") ?? "";
   return /^[A-Z]+ [^ \r\n]+$/.test(line) ? "url_too_long" : "headers_too_large";
 }

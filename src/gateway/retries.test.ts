@@ -1,36 +1,24 @@
 import assert from "node:assert/strict";
-import { after, describe, test } from "node:test";
-import { FakeDesk } from "../../test/fakes/desk.ts";
-import { GATEWAY_OPTIONS } from "../../test/fakes/gateway.ts";
+import { describe, test } from "node:test";
+import { startGateway } from "../../test/fakes/running-gateway.ts";
 import { until } from "../../test/until.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import type { Relay } from "../ports/engine.ts";
 import type { Exchange } from "../ports/exchange.ts";
 import { hashKey } from "./access.ts";
-import { Gateway, type GatewayOptions } from "./server.ts";
-
-const gateways: Gateway[] = [];
-after(async () => {
-  for (const gateway of gateways) {
-    gateway.stopListening();
-    await gateway.finish(0);
-  }
-});
+import type { GatewayOptions } from "./server.ts";
 
 const bodyOf = (stream: boolean, content = "Hi"): string =>
   JSON.stringify({ model: "m", stream, messages: [{ role: "user", content }] });
 
 async function begin(change: Partial<GatewayOptions> = {}) {
-  const desk = new FakeDesk();
-  const gateway = new Gateway(desk, { ...GATEWAY_OPTIONS, ...change });
-  gateways.push(gateway);
-  const port = await gateway.listen("127.0.0.1", 0);
+  const { desk, origin } = await startGateway(change);
   const ask = (
     body: string,
     headers: Record<string, string>,
     more: { readonly signal?: AbortSignal; readonly path?: string } = {},
   ): Promise<Response> =>
-    fetch(`http://127.0.0.1:${port}${more.path ?? "/v1/chat/completions"}`, {
+    fetch(origin + (more.path ?? "/v1/chat/completions"), {
       method: "POST",
       body,
       headers,

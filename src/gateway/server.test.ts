@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { after, describe, test } from "node:test";
-import { FakeDesk } from "../../test/fakes/desk.ts";
+import { describe, test } from "node:test";
 import { GATEWAY_OPTIONS } from "../../test/fakes/gateway.ts";
 import { receiptOf } from "../../test/fakes/receipt.ts";
+import { startGateway } from "../../test/fakes/running-gateway.ts";
 import { hashKey } from "./access.ts";
-import { Gateway, type GatewayOptions } from "./server.ts";
+import type { GatewayOptions } from "./server.ts";
 
 const ID = "018bcfe5-6800-7000-8000-0000000000ff";
 const OPTIONS: GatewayOptions = { ...GATEWAY_OPTIONS, maxBodyBytes: 1000, version: "1.2.3" };
@@ -18,21 +18,9 @@ interface ErrorBody {
   readonly error: { readonly code: string; readonly message: string; readonly param: string | null };
 }
 
-const gateways: Gateway[] = [];
-after(async () => {
-  for (const gateway of gateways) {
-    gateway.stopListening();
-    await gateway.finish(0);
-  }
-});
-
 async function begin(change: Partial<GatewayOptions> = {}) {
-  const desk = new FakeDesk();
-  const gateway = new Gateway(desk, { ...OPTIONS, ...change });
-  gateways.push(gateway);
-  const port = await gateway.listen("127.0.0.1", 0);
-  const call = (path: string, init: RequestInit = {}): Promise<Response> =>
-    fetch(`http://127.0.0.1:${port}${path}`, init);
+  const { desk, gateway, origin } = await startGateway({ ...OPTIONS, ...change });
+  const call = (path: string, init: RequestInit = {}): Promise<Response> => fetch(origin + path, init);
   const post = (path: string, body: string = CHAT, headers: Record<string, string> = {}): Promise<Response> =>
     call(path, { method: "POST", body, headers });
   return { desk, call, post, gateway };
@@ -81,18 +69,19 @@ describe("routes", () => {
   test("models are listed, and each is found by its name, escaped or not", async () => {
     const { call } = await begin();
     const list = (await (await call("/v1/models")).json()) as {
-      data: { id: string; context_length?: number; meta?: object }[];
+      data: { id: string; context_length: number | null; meta?: object }[];
     };
     assert.deepEqual(
       list.data.map(({ id, context_length, meta }) => [id, context_length, meta]),
       [
         ["m", 4096, { layers: 3 }],
-        ["org/m 2", undefined, undefined],
+        ["org/m 2", null, undefined],
       ],
     );
     for (const name of ["org/m%202", "org%2Fm%202"]) {
       assert.equal(((await (await call(`/v1/models/${name}`)).json()) as { id: string }).id, "org/m 2");
     }
+    assert.equal(((await (await call("/v1/models/other")).json()) as { id: string }).id, "m", "by its alias");
     const missing = await call("/v1/models/none");
     assert.equal(missing.status, 404);
     assert.equal(await codeOf(missing), "model_not_found");
@@ -142,7 +131,7 @@ describe("health", () => {
   test("readyz gives each reason why it is not ready", async () => {
     const { call, desk } = await begin({ keys: KEYS });
     const ready = async () => {
-      const response = await call("/readyz");
+      const response = await call("/readyz", { headers: { authorization: "Bearer key-acme" } });
       return [response.status, ((await response.json()) as { trouble: string[] }).trouble];
     };
     assert.deepEqual(await ready(), [200, []]);
@@ -261,6 +250,34 @@ describe("requests that are refused", () => {
   });
 });
 
+describe("the address of a client", () => {
+  const from = (address: string) => ({ "x-forwarded-for": address });
+
+  test("is told to the desk with its request where the operator wants it, as far as proxies are trusted", async () => {
+    const { desk, post, gateway } = await begin({ logClientAddress: true, trustedProxies: ["127.0.0.1"] });
+    await post("/v1/chat/completions", CHAT, from("9.9.9.9, 192.0.2.7"));
+    await post("/v1/chat/completions", CHAT);
+    await post("/v1/chat/completions", "{");
+    assert.deepEqual(
+      desk.exchanges.map(({ job }) => desk.addresses.get(job.requestId)),
+      ["192.0.2.7", "127.0.0.1"],
+    );
+    assert.equal(desk.addresses.size, 2, "none is kept of a request that has no receipt");
+    gateway.configure({ ...OPTIONS, logClientAddress: false });
+    await post("/v1/chat/completions", CHAT);
+    assert.equal(desk.addresses.size, 2);
+  });
+
+  test("is not what a client says that is no trusted proxy, and is told to nobody unless asked for", async () => {
+    const untrusting = await begin({ logClientAddress: true });
+    await untrusting.post("/v1/chat/completions", CHAT, from("192.0.2.7"));
+    assert.deepEqual([...untrusting.desk.addresses.values()], ["127.0.0.1"]);
+    const plain = await begin({ trustedProxies: ["127.0.0.1"] });
+    await plain.post("/v1/chat/completions", CHAT, from("192.0.2.7"));
+    assert.equal(plain.desk.addresses.size, 0);
+  });
+});
+
 describe("request ids", () => {
   test("the client's is given back where it is printable and short, else ours", async () => {
     const { desk, post } = await begin();
@@ -326,13 +343,16 @@ describe("receipts", () => {
 });
 
 describe("readiness with keys", () => {
-  test("tells warnings to whoever has one, and only how it stands to everybody else", async () => {
+  test("tells trouble and warnings to whoever has one, and only how it stands to everybody else", async () => {
     const { desk, call } = await begin({ keys: KEYS });
     desk.warnings = ["baseload.yaml:3: a secret path"];
-    const stranger = (await (await call("/readyz")).json()) as { status: string; warnings: string[] };
-    assert.deepEqual([stranger.status, stranger.warnings], ["ready", []]);
+    desk.storeTrouble = "/secret/path is full";
+    const stranger = await call("/readyz");
+    assert.equal(stranger.status, 503);
+    assert.deepEqual(await stranger.json(), { status: "not_ready", trouble: [], warnings: [] });
     const known = await call("/readyz", { headers: { authorization: "Bearer key-acme" } });
-    assert.deepEqual(((await known.json()) as { warnings: string[] }).warnings, desk.warnings);
+    const trouble = ["receipts cannot be stored: /secret/path is full"];
+    assert.deepEqual(await known.json(), { status: "not_ready", trouble, warnings: desk.warnings });
   });
 });
 

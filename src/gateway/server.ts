@@ -4,14 +4,18 @@ import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { isUuid } from "../base/ids.ts";
 import type { Endpoint } from "../base/job.ts";
+import type { ModelView } from "../base/model.ts";
 import type { Desk } from "../ports/desk.ts";
+import { modelEntry } from "../wire/models.ts";
 import { identify, type KeyHolder, type KeyRing } from "./access.ts";
 import { clientAddress, clientOf, isTrusted, networksOf, plainAddress, type TrustedNetworks } from "./addresses.ts";
 import { answering, sendError, sendJson, sendText } from "./answers.ts";
 import { Headcount, TurnedAway } from "./connections.ts";
+import { isAmbiguous } from "./framing.ts";
 import { Door, type DoorOptions } from "./door.ts";
 import { ENDPOINTS } from "./endpoints.ts";
-import { MAX_URL_BYTES, type ParserError, refuse, refuseBytes } from "./refuse.ts";
+import { endWith, type ParserError, refuse, refuseBytes } from "./refuse.ts";
+import { answerRun, runOf } from "./runs.ts";
 import { type Operation, operationOf, Operator } from "./operator.ts";
 import { type Storage, type StorageRoute, storageRouteOf } from "./storage.ts";
 
@@ -21,6 +25,10 @@ export interface GatewayOptions extends DoorOptions {
   /** A certificate chain and its key in PEM form; null serves plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly uploadTimeoutMs: number;
+  readonly maxUrlBytes: number;
+  /** Headers of a request, and the bytes of all of them together, its URL included. Taken at the start. */
+  readonly maxHeaders: number;
+  readonly maxHeaderBytes: number;
   /** Connections at once. */
   readonly maxConnections: number;
   /** Connections of one client at once, or its open requests where it comes through a trusted proxy; null is no limit. */
@@ -29,6 +37,8 @@ export interface GatewayOptions extends DoorOptions {
   readonly maxOpenRequests: number;
   /** Networks of proxies that are believed when they say for whom they call. */
   readonly trustedProxies: readonly string[];
+  /** Whether the desk is told who sends each request. */
+  readonly logClientAddress: boolean;
   readonly version: string;
   /** One line for the operator. */
   readonly log: (line: string) => void;
@@ -37,8 +47,10 @@ export interface GatewayOptions extends DoorOptions {
 const RECEIPTS = "/api/receipts/";
 const TIMEOUT_CHECK_MS = 1000;
 const KEEP_ALIVE_MS = 75_000;
-const MAX_HEADERS = 100;
 const RETRY_MS = 1000;
+/** Of requests that did not come in full in time, and of handshakes. */
+const TOO_SLOW: ReadonlySet<string> = new Set(["ERR_HTTP_REQUEST_TIMEOUT", "ERR_TLS_HANDSHAKE_TIMEOUT"]);
+const BAD_HTTP = { code: "bad_http", closes: true } as const;
 
 /** HTTP: routes, keys and streaming. Requests become exchanges for the desk; it decides nothing about them. */
 export class Gateway {
@@ -78,15 +90,23 @@ export class Gateway {
       requestTimeout: options.uploadTimeoutMs,
       headersTimeout: options.uploadTimeoutMs,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      maxHeaderSize: options.maxHeaderBytes,
       keepAliveTimeout: KEEP_ALIVE_MS,
       // Node's own refusal has no body; ours has the error's words.
       requireHostHeader: false,
     });
     // Node drops what is over its limit in silence; one more than ours is let in, so that it is seen and refused.
-    this.#server.maxHeadersCount = MAX_HEADERS + 1;
+    this.#server.maxHeadersCount = options.maxHeaders + 1;
     this.#server.on("request", (req, res) => this.#begin(req, res));
+    this.#server.on("checkExpectation", (req, res) => this.#refuse(req, res, BAD_HTTP));
+    this.#server.on("connect", (_req, socket) => {
+      desk.refused("bad_http");
+      endWith(socket as Socket, "bad_http");
+    });
     this.#server.on("clientError", (error: ParserError, socket) => {
-      const code = refuseBytes(error, { socket: socket as Socket, answer: this.#answers.get(socket) ?? null });
+      if (error.code !== undefined && TOO_SLOW.has(error.code)) desk.turnedAway("upload_timeout");
+      const answer = this.#answers.get(socket) ?? null;
+      const code = refuseBytes(error, { socket: socket as Socket, answer, maxUrlBytes: this.#options.maxUrlBytes });
       if (code !== null) desk.refused(code);
     });
     this.#guardConnections();
@@ -100,8 +120,11 @@ export class Gateway {
       const address = plainAddress(socket.remoteAddress ?? "");
       // A trusted proxy calls for many clients; its requests are counted, each for whom it is made.
       const client = isTrusted(address, this.#trusted) ? null : clientOf(address);
-      if (!this.#connections.enter(client))
+      const limit = this.#connections.enter(client);
+      if (limit !== null) {
+        this.#desk.turnedAway(limit);
         return this.#turnedAway.end(socket, { address, speaks: this.#options.tls === null });
+      }
       socket.on("close", () => this.#connections.leave(client));
       for (const listener of serve) listener.call(this.#server, socket);
     });
@@ -123,17 +146,25 @@ export class Gateway {
 
   /** Counts a request of a trusted proxy for its client; false when that has too many. */
   #enterForwarded(req: IncomingMessage, res: ServerResponse): boolean {
-    const peer = plainAddress(req.socket.remoteAddress ?? "");
-    if (!isTrusted(peer, this.#trusted)) return true;
-    // Node joins repeated headers of this name with commas.
-    const address = clientAddress(peer, String(req.headers["x-forwarded-for"]), this.#trusted);
+    if (!isTrusted(plainAddress(req.socket.remoteAddress ?? ""), this.#trusted)) return true;
+    const address = this.#addressOf(req);
     const client = clientOf(address);
-    if (!this.#forwarded.enter(client)) {
+    const limit = this.#forwarded.enter(client);
+    if (limit !== null) {
+      this.#desk.turnedAway(limit);
       this.#turnedAway.say(address);
       return false;
     }
     res.on("close", () => this.#forwarded.leave(client));
     return true;
+  }
+
+  /** Who calls, as far as proxies are trusted to say so. */
+  #addressOf(req: IncomingMessage): string {
+    const forwarded = req.headers["x-forwarded-for"];
+    // Node joins repeated headers of this name with commas.
+    const hops = forwarded === undefined ? undefined : String(forwarded);
+    return clientAddress(req.socket.remoteAddress ?? "", hops, this.#trusted);
   }
 
   /** Serves by other keys and limits from the next request on; one whose body is still coming ends by the old ones. */
@@ -183,11 +214,11 @@ export class Gateway {
   #route(req: IncomingMessage, res: ServerResponse): void {
     res.sendDate = false;
     if (this.#desk.stopping) res.shouldKeepAlive = false;
-    if (req.headers.host === undefined && req.httpVersion === "1.1")
-      return this.#refuse(req, res, { code: "bad_http" });
+    if (isAmbiguous(req)) return this.#refuse(req, res, BAD_HTTP);
     const url = req.url ?? "/";
-    if (url.length > MAX_URL_BYTES) return this.#refuse(req, res, { code: "url_too_long" });
-    if (req.rawHeaders.length > 2 * MAX_HEADERS) return this.#refuse(req, res, { code: "headers_too_large" });
+    const { maxUrlBytes, maxHeaders } = this.#options;
+    if (url.length > maxUrlBytes) return this.#refuse(req, res, { code: "url_too_long" });
+    if (req.rawHeaders.length > 2 * maxHeaders) return this.#refuse(req, res, { code: "headers_too_large" });
     const path = pathOf(url);
     const endpoint = ENDPOINTS[path];
     if (endpoint !== undefined) {
@@ -230,11 +261,14 @@ export class Gateway {
     res.on("close", () => {
       this.#completing -= 1;
     });
-    this.#door.take(req, res, { endpoint, holder });
+    const address = this.#options.logClientAddress ? this.#addressOf(req) : null;
+    this.#door.take(req, res, { endpoint, holder, clientAddress: address });
   }
 
   #routeRead(req: IncomingMessage, res: ServerResponse, path: string): void {
+    const run = runOf(path);
     const known =
+      run !== null ||
       path === "/healthz" ||
       path === "/readyz" ||
       path === "/metrics" ||
@@ -248,9 +282,10 @@ export class Gateway {
     if (path === "/readyz") return this.#ready(req, res);
     const holder = this.#identify(req, res);
     if (holder === null) return;
-    if (path === "/metrics") sendText(res, this.#desk.metrics());
+    if (run !== null) void answerRun(this.#desk, { req, res }, { tenant: holder.tenant, ...run });
+    else if (path === "/metrics") sendText(res, this.#desk.metrics());
     else if (path.startsWith(RECEIPTS)) void this.#receipt(res, path.slice(RECEIPTS.length), holder);
-    else this.#models(res, path.slice("/v1/models".length + 1));
+    else this.#models(res, path.slice("/v1/models".length + 1), holder);
   }
 
   #identify(req: IncomingMessage, res: ServerResponse): KeyHolder | null {
@@ -275,26 +310,25 @@ export class Gateway {
     const up = backends.filter((backend) => backend.state === "up" || backend.state === "cooling");
     if (up.length === 0) trouble.push("no backend is up");
     else if (up.every((backend) => backend.cordoned)) trouble.push("every backend that is up is cordoned");
-    // Warnings quote the configuration, which is not for everybody who can reach the port.
+    // Both quote the configuration and the disk, which are not for everybody who can reach the port.
     const mayKnow = typeof identify(req, this.#options.keys) !== "string";
     const status = trouble.length === 0 ? "ready" : "not_ready";
-    const value = { status, trouble, warnings: mayKnow ? this.#desk.warnings : [] };
+    const value = { status, trouble: mayKnow ? trouble : [], warnings: mayKnow ? this.#desk.warnings : [] };
     sendJson(res, trouble.length === 0 ? 200 : 503, { value });
   }
 
-  #models(res: ServerResponse, name: string): void {
-    const data = this.#desk.models().map(({ model, contextTokens }) => ({
-      id: model,
-      object: "model",
-      created: this.#startedSeconds,
-      owned_by: "baseload",
-      ...(contextTokens === null ? {} : { context_length: contextTokens }),
-      ...this.#metaOf(model),
-    }));
-    if (name === "") return sendJson(res, 200, { value: { object: "list", data } });
-    const found = data.find(({ id }) => id === decode(name));
-    if (found === undefined) return sendError(res, "model_not_found", { detail: decode(name), param: "model" });
-    sendJson(res, 200, { value: found });
+  #models(res: ServerResponse, name: string, holder: KeyHolder): void {
+    const models = this.#desk.models(holder);
+    const entryOf = (view: ModelView): object => ({
+      ...modelEntry(view, this.#startedSeconds),
+      ...this.#metaOf(view.model),
+    });
+    if (name === "") return sendJson(res, 200, { value: { object: "list", data: models.map(entryOf) } });
+    const wanted = decode(name);
+    const found =
+      models.find(({ model }) => model === wanted) ?? models.find(({ aliases }) => aliases.includes(wanted));
+    if (found === undefined) return sendError(res, "model_not_found", { detail: wanted, param: "model" });
+    sendJson(res, 200, { value: entryOf(found) });
   }
 
   #metaOf(model: string): object {

@@ -1,26 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { after, describe, test } from "node:test";
-import { FakeDesk } from "../../test/fakes/desk.ts";
-import { GATEWAY_OPTIONS } from "../../test/fakes/gateway.ts";
+import { describe, test } from "node:test";
 import { open } from "../../test/fakes/http.ts";
+import { startGateway } from "../../test/fakes/running-gateway.ts";
 import { until } from "../../test/until.ts";
-import { Gateway } from "./server.ts";
 
 const LARGE = 40_000_000;
-const gateways: Gateway[] = [];
-after(async () => {
-  for (const gateway of gateways) {
-    gateway.stopListening();
-    await gateway.finish(0);
-  }
-});
-
 async function begin(clientIdleMs: number) {
-  const desk = new FakeDesk();
-  const gateway = new Gateway(desk, { ...GATEWAY_OPTIONS, clientIdleMs, idempotencyMaxBytes: 2 * LARGE });
-  gateways.push(gateway);
-  const port = await gateway.listen("127.0.0.1", 0);
+  const { desk, gateway, port } = await startGateway({ clientIdleMs, idempotencyMaxBytes: 2 * LARGE });
   const ask = async (stream: boolean, key = "k") => {
     const body = JSON.stringify({ model: "m", stream, messages: [{ role: "user", content: "Hi" }] });
     const socket = await open(port);
@@ -41,7 +28,7 @@ describe("a client that leaves its answer unread", () => {
     };
     const socket = await ask(true);
     await until("the desk hears of it", () => desk.gone.length === 1);
-    assert.deepEqual(desk.goneCodes, ["client_too_slow"]);
+    assert.deepEqual([desk.goneCodes, desk.limits], [["client_too_slow"], ["client_idle"]]);
     // What the desk still says of it is no news.
     desk.exchanges[0]?.write(Buffer.from("x"));
     desk.exchanges[0]?.fail({ code: "client_too_slow", detail: null, retryAfterMs: null, relay: null });
@@ -65,7 +52,7 @@ describe("a client that leaves its answer unread", () => {
     const begun = performance.now();
     await gateway.finish(5000);
     assert.ok(performance.now() - begun < 2000, "no answer is left open");
-    assert.deepEqual([desk.exchanges.length, desk.gone], [1, []]);
+    assert.deepEqual([desk.exchanges.length, desk.gone, desk.limits], [1, [], ["client_idle", "client_idle"]]);
     for (const socket of sockets) socket.destroy();
   });
 

@@ -131,7 +131,8 @@ export class Storage {
       const upload = await readUpload(req, draft, limits);
       if ("code" in upload) {
         const { code, detail, param } = upload;
-        return this.#refuse(call, code, { detail, param, headers: ["connection", "close"] });
+        // Where the rest of the form will not be read, nothing can follow it.
+        return this.#refuse(call, code, { detail, param, headers: req.complete ? [] : ["connection", "close"] });
       }
       await this.#shelf.keep(key, draft);
       const { filename, purpose, bytes, expiresAfterSeconds } = upload;
@@ -205,7 +206,7 @@ export class Storage {
     const key = fileKey(holder.tenant, id);
     const file = await findFile(this.#shelf, key, nowSeconds());
     if (file === null) return this.#refuse(call, "file_not_found", { detail: id });
-    closeUnread(res, this.#options.clientIdleMs);
+    closeUnread(res, this.#options.clientIdleMs, () => this.#desk.turnedAway("client_idle"));
     res.writeHead(200, ["content-type", "application/octet-stream", "content-length", String(file.bytes)]);
     // Once bytes went out, a file that cannot be read ends the connection, and so does a client that leaves.
     await pipeline(createReadStream(this.#shelf.contentPath(key)), res).catch(() => res.destroy());

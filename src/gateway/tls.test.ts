@@ -2,30 +2,16 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:https";
 import { connect as connectPlain } from "node:net";
-import { after, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { makeCertificate } from "../../test/fakes/certificate.ts";
-import { FakeDesk } from "../../test/fakes/desk.ts";
-import { GATEWAY_OPTIONS } from "../../test/fakes/gateway.ts";
 import { exchangeBytes, readToEnd } from "../../test/fakes/http.ts";
+import { startGateway } from "../../test/fakes/running-gateway.ts";
 import { until } from "../../test/until.ts";
-import { Gateway, type GatewayOptions } from "./server.ts";
+import type { GatewayOptions } from "./server.ts";
 
 const tls = makeCertificate();
-const gateways: Gateway[] = [];
-after(async () => {
-  for (const gateway of gateways) {
-    gateway.stopListening();
-    await gateway.finish(0);
-  }
-});
-
-async function begin(change: Partial<GatewayOptions> = {}) {
-  const desk = new FakeDesk();
-  const gateway = new Gateway(desk, { ...GATEWAY_OPTIONS, tls, ...change });
-  gateways.push(gateway);
-  return { desk, port: await gateway.listen("127.0.0.1", 0) };
-}
+const begin = (change: Partial<GatewayOptions> = {}) => startGateway({ tls, ...change });
 
 async function shake(port: number, options: ConnectionOptions = {}): Promise<TLSSocket> {
   const socket = connect({ port, host: "127.0.0.1", ca: tls.cert, ...options });
@@ -67,12 +53,13 @@ describe("over TLS", () => {
   });
 
   test("bytes that are no TLS, and handshakes that never end, are closed", async () => {
-    const { port } = await begin({ uploadTimeoutMs: 300 });
+    const { desk, port } = await begin({ uploadTimeoutMs: 300 });
     const { text } = await exchangeBytes(port, "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
     assert.ok(!text.includes("HTTP/"), text);
     const silent = connectPlain(port, "127.0.0.1");
     silent.on("error", () => {});
     await readToEnd(silent);
+    assert.deepEqual(desk.limits, ["upload_timeout"]);
     assert.equal((await ask(port, false)).status, 200);
   });
 

@@ -55,6 +55,41 @@ test("a backend that was never reached may serve the model for all that is known
   assert.deepEqual(said(driver.arrive("2")), ["send 2→a"]);
 });
 
+test("a model that only a pool without members has is refused as something that passes, with the time to come again", () => {
+  const pool = { id: "p", models: { x: "org/x" }, endpoints: ["chat"], contextTokens: 100 } as const;
+  const driver = new Driver(configOf([backendOf("a")], { emptyPools: [pool] }));
+  const [answer] = driver.arrive("1", { model: "x" });
+  assert.ok(answer?.kind === "answer" && !answer.result.ok);
+  assert.deepEqual([answer.result.code, answer.result.retryAfterMs, answer.result.relay], ["no_members", 1_000, false]);
+  assert.deepEqual(driver.receipts.get("1")?.choice.excluded, [
+    { backendId: "a", reason: "model_not_served" },
+    { backendId: "p", reason: "no_members" },
+  ]);
+  assert.deepEqual(said(driver.arrive("2", { model: "y" })), ["answer 2 model_not_found"]);
+  assert.deepEqual(said(driver.arrive("3", { model: "x", endpoint: "completions" })), ["answer 3 endpoint_not_served"]);
+  assert.deepEqual(said(driver.arrive("4", { model: "x", promptTextLength: 1_601 })), [
+    "answer 4 context_length_exceeded",
+  ]);
+  assert.deepEqual(said(driver.arrive("5")), ["send 5→a"]);
+});
+
+test("a pool without members whose models are not known may serve any for all that is known", () => {
+  const pool = { id: "p", models: null, endpoints: ["chat"], contextTokens: null } as const;
+  const driver = new Driver(configOf([backendOf("a", { contextTokens: 100 })], { emptyPools: [pool] }));
+  assert.deepEqual(said(driver.arrive("1", { model: "x" })), ["answer 1 no_members"]);
+  assert.deepEqual(said(driver.arrive("2", { promptTextLength: 1_601 })), ["answer 2 no_members"]);
+  assert.deepEqual(said(driver.arrive("3")), ["send 3→a"]);
+});
+
+test("a request that waits is refused when the last member that could serve it goes", () => {
+  const driver = new Driver(configOf([backendOf("p/1"), backendOf("a", { models: { n: "n" } })]));
+  driver.step({ kind: "observed", backendId: "p/1", state: "starting", models: null, contextTokens: null });
+  assert.deepEqual(said(driver.arrive("1")), []);
+  const pool = { id: "p", models: { m: "m" }, endpoints: ["chat"], contextTokens: null } as const;
+  const config = configOf([backendOf("a", { models: { n: "n" } })], { emptyPools: [pool] });
+  assert.deepEqual(said(driver.step({ kind: "configured", config, seed: "s", wallMs: 0 })), ["answer 1 no_members"]);
+});
+
 test("the queue is first in, first out, bounded, and passes those over whose backend is still full", () => {
   const backends = [backendOf("a"), backendOf("b", { models: { n: "n" } })];
   const driver = new Driver(configOf(backends, { limits: LIMITS }));

@@ -1,10 +1,12 @@
 import { assert, present } from "../base/assert.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import type { RequestId } from "../base/ids.ts";
+import type { Usage } from "../base/job.ts";
 import { carbonMicrograms, electricityLine } from "../cost/money.ts";
 import { leaveBusy } from "../cost/busy-meter.ts";
+import { settleTokens } from "../dispatch/quota.ts";
 import { blamesBackend, coolDownMs, mayFallBack } from "../dispatch/retry.ts";
-import { drainQueue, place, refuse } from "./admission.ts";
+import { drainQueue, NOBODY_AHEAD, place, refuse } from "./admission.ts";
 import type { Command } from "./command.ts";
 import type { Cancelled, Failed, Finished, First, Progress } from "./event.ts";
 import { type End, settle } from "./settle.ts";
@@ -43,7 +45,7 @@ export function onFinished(
   const { requestId, attempt } = event;
   const request = current(state, requestId, attempt);
   if (request === null) return;
-  const backend = leave(state, request, { nowUs, result: "completed", status: event.status });
+  const backend = leave(state, request, { nowUs, result: "completed", status: event.status, usage: event.usage });
   backend.failuresInRow = 0;
   backend.coolUntilUs = 0;
   if (request.leftCode !== null) {
@@ -68,7 +70,7 @@ export function onFailed(state: State, nowUs: number, io: { readonly event: Fail
   const { event, out } = io;
   const request = current(state, event.requestId, event.attempt);
   if (request === null) return;
-  const backend = leave(state, request, { nowUs, result: event.code, status: event.status });
+  const backend = leave(state, request, { nowUs, result: event.code, status: event.status, usage: event.usage });
   if (blamesBackend(event)) {
     backend.failuresInRow += 1;
     const coolMs = coolDownMs(backend.failuresInRow, event.retryAfterMs, state.config.cooldown);
@@ -82,7 +84,7 @@ export function onFailed(state: State, nowUs: number, io: { readonly event: Fail
   if (request.phase === "streaming") {
     endWithError(state, request, { nowUs, event, out });
   } else if (mayFallBack(event) && request.attempt < state.config.limits.maxAttempts) {
-    place(state, request, { nowUs, out });
+    place(state, request, { nowUs, out, ahead: NOBODY_AHEAD });
   } else {
     refuse(state, request, { nowUs, out, code: event.code, detail: null });
   }
@@ -129,7 +131,7 @@ export function onCancelled(
       out.push({ kind: "abort", requestId, attempt, withinMs: drainMs });
       return;
     }
-    leave(state, request, { nowUs, result: "cancelled", status: null });
+    leave(state, request, { nowUs, result: "cancelled", status: null, usage: event.usage });
     out.push({ kind: "abort", requestId, attempt, withinMs: 0 });
   }
   if (event.code === "shutting_down" && request.leftCode === null) {
@@ -161,6 +163,7 @@ function leave(
     readonly nowUs: number;
     readonly result: ErrorCode | "completed" | "cancelled";
     readonly status: number | null;
+    readonly usage: Usage;
   },
 ): BackendState {
   const backend = present(state.backends.get(present(request.backendId, "sent somewhere")), "its backend exists");
@@ -174,9 +177,33 @@ function leave(
     result: end.result,
     status: end.status,
   });
+  settleQuota(request, { backend, ...end });
   addEnergy(state, request, { backend, nowUs: end.nowUs });
   return backend;
 }
+
+/** Settles what the attempt took of the quota. Where its usage is unknown that stands, for the provider may have counted as much. */
+function settleQuota(
+  request: OpenRequest,
+  end: {
+    readonly backend: BackendState;
+    readonly nowUs: number;
+    readonly result: string;
+    readonly usage: Usage;
+  },
+): void {
+  const charges = request.quotaCharges;
+  if (charges.length === 0) return;
+  request.quotaCharges = [];
+  const { inputTokens, outputTokens } = end.usage;
+  const isUnseen = NEVER_REACHED.has(end.result);
+  if (!isUnseen && (inputTokens === null || outputTokens === null)) return;
+  const used = isUnseen ? 0 : (inputTokens ?? 0) + (outputTokens ?? 0);
+  settleTokens(end.backend.buckets, { charges, used }, end.nowUs);
+}
+
+// The provider never saw these.
+const NEVER_REACHED: ReadonlySet<string> = new Set<ErrorCode>(["upstream_unreachable", "upstream_connect_timeout"]);
 
 function addEnergy(
   state: State,

@@ -1,6 +1,10 @@
 import type { BackendId } from "../base/ids.ts";
 import type { Endpoint, Layer } from "../base/job.ts";
+import type { RunLimits } from "../base/run.ts";
+import type { ModelCard } from "../base/model.ts";
 import type { TokenPrice } from "../cost/money.ts";
+import type { Quota } from "../dispatch/quota.ts";
+import type { TenantRules } from "../policy/access.ts";
 
 /** The watch of one attempt, in milliseconds from its send (`idleMs`: from the last bytes). The shell enforces exactly these numbers. */
 export interface Watch {
@@ -47,13 +51,18 @@ export interface Address {
 export interface BackendConfig {
   readonly id: BackendId;
   readonly site: string;
-  /** Client's model name → upstream's name. `*` as a key passes any name as it is. Null: the names that the backend reports. */
+  /**
+   * Client's model name → upstream's name; a name that ends with a star is a family, whose rest takes the place of the
+   * upstream's star. Null: the names that the backend reports.
+   */
   readonly models: Readonly<Record<string, string>> | null;
   /** By the client's model name, for those that need one. */
   readonly addresses?: Readonly<Record<string, Address>>;
   readonly endpoints: readonly Endpoint[];
   /** Requests it may hold at once, or null for no limit. Spent from a lease. */
   readonly maxConcurrent: number | null;
+  /** What its provider grants, or null for no limit. */
+  readonly quota: Quota | null;
   readonly contextTokens: number | null;
   /** Declared draw in watts while busy, or null. */
   readonly watts: number | null;
@@ -63,6 +72,9 @@ export interface BackendConfig {
   readonly watch: Watch;
 }
 
+/** A pool whose members are found while it runs, each a backend of its own, at a time when it has none. */
+export type EmptyPool = Pick<BackendConfig, "id" | "models" | "endpoints" | "contextTokens">;
+
 /** A class's objective in milliseconds; null is no objective. */
 export interface ClassConfig {
   readonly ttftMs: number | null;
@@ -70,11 +82,28 @@ export interface ClassConfig {
   readonly e2eMs: number | null;
 }
 
+/** What holds for the runs of a tenant. */
+export interface RunRules {
+  readonly limits: RunLimits;
+  /** Output tokens that are reserved for a call which does not say how many it may take. */
+  readonly maxOutputTokens: number;
+  /** Whether a run with a limit on dollars or joules may call where they cannot be told. */
+  readonly unknown: "refuse" | "allow";
+}
+
 /** All that the kernel decides by. Made from baseload.yaml by the application; every default is filled in there. */
 export interface KernelConfig {
   readonly version: 1;
   readonly sites: readonly SiteConfig[];
   readonly backends: readonly BackendConfig[];
+  /** What is known of models, by name, whichever backend serves them. */
+  readonly models: Readonly<Record<string, ModelCard>>;
+  /** Names that stand for others: the models, none of them an alias, of which the first that some backend may serve is taken. */
+  readonly aliases: Readonly<Record<string, readonly string[]>>;
+  /** Which models a tenant may use; a tenant that is not here may use every one. */
+  readonly access: Readonly<Record<string, TenantRules>>;
+  /** What they would serve is known, though nobody serves it now. */
+  readonly emptyPools: readonly EmptyPool[];
   readonly classes: Readonly<Record<string, ClassConfig>>;
   readonly limits: {
     /** Requests that may wait for a backend. */
@@ -85,6 +114,15 @@ export interface KernelConfig {
     readonly maxAttempts: number;
     /** Receipts that may wait for the store before new requests are refused. */
     readonly maxUnsettled: number;
+  };
+  readonly runs: {
+    readonly defaults: RunRules;
+    /** Rules of tenants that have their own. */
+    readonly tenants: Readonly<Record<string, RunRules>>;
+    /** Runs kept in memory; the one that was used longest ago goes first, and comes back from its receipts. */
+    readonly maxKept: number;
+    /** A run without a call for so long is kept no longer. */
+    readonly idleMs: number;
   };
   /** A backend that fails is passed over for `firstMs`, doubling with each failure in a row up to `maxMs`. */
   readonly cooldown: { readonly firstMs: number; readonly maxMs: number };

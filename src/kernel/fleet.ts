@@ -2,6 +2,7 @@ import { Table } from "../base/table.ts";
 import type { Command } from "./command.ts";
 import type { BackendConfig } from "./config.ts";
 import type { Configured, Cordoned, Leased, Limited, Observed } from "./event.ts";
+import { bucketsOf } from "../dispatch/quota.ts";
 import { drainQueue } from "./admission.ts";
 import { advanceBusy } from "../cost/busy-meter.ts";
 import {
@@ -30,6 +31,8 @@ export function onConfigured(
     unsettled: new Table(),
     unposted: new Set(),
     powerLimitWatts: new Map(),
+    runs: new Table(),
+    runsLimited: {},
   };
   state.config = config;
   state.seed = seed;
@@ -57,6 +60,7 @@ function placeBackend(
     // What was drawn until now was drawn at the old watts.
     advanceBusy(existing.meter, io.nowUs, existing.config.watts ?? 0);
     existing.config = config;
+    existing.buckets = bucketsOf(config.quota, existing.buckets, io.nowUs);
     existing.configured = true;
     existing.capability = capabilityOf(config);
     if (config.models === null) existing.capability = { ...existing.capability, models: discovered.models };
@@ -93,11 +97,12 @@ export function onObserved(
   const wasUp = !backend.starting && !backend.down;
   backend.starting = event.state === "starting";
   backend.down = event.state === "down";
-  const learned = event.models !== null && backend.config.models === null;
-  if (learned) {
-    const models: Record<string, string> = {};
-    for (const model of event.models ?? []) models[model] = model;
-    backend.capability = { ...backend.capability, models };
+  if (event.models !== null) {
+    backend.reportedModels = event.models;
+    if (backend.config.models === null) {
+      const models = Object.fromEntries(event.models.map((model) => [model, model]));
+      backend.capability = { ...backend.capability, models };
+    }
   }
   // An engine that speaks for itself and names no context has another one than before, which is unknown.
   const saysContext = event.contextTokens !== null || event.observation !== undefined;

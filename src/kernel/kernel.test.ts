@@ -41,11 +41,11 @@ test("a kernel restored from a snapshot goes on as the one it was taken from, an
 
 test("models that a backend reports appear and stay over a new configuration; a limit that goes leaves it unlimited", () => {
   const driver = new Driver(configOf([backendOf("a", { models: null })]));
-  assert.deepEqual(driver.kernel.models(), []);
+  assert.deepEqual(driver.kernel.models({ tenant: "t", key: null }), []);
   driver.step({ kind: "observed", backendId: "a", state: "up", models: ["x", "y"], contextTokens: 4_096 });
   driver.configure(configOf([backendOf("a", { models: null, maxConcurrent: null })]));
   assert.deepEqual(
-    driver.kernel.models().map((each) => each.model),
+    driver.kernel.models({ tenant: "t", key: null }).map((each) => each.model),
     ["x", "y"],
   );
   assert.equal(driver.kernel.backends()[0]?.capacity, null);

@@ -42,7 +42,7 @@ test("what an engine says of its room is shown and changes no limit", () => {
 
 test("a context that an engine no longer names is forgotten; one that does not speak for itself keeps what was learned", () => {
   const driver = new Driver(configOf([backendOf("a", { contextTokens: null })]));
-  const context = () => driver.kernel.models()[0]?.contextTokens;
+  const context = () => driver.kernel.models({ tenant: "default", key: null })[0]?.contextTokens;
   driver.step({ ...up, contextTokens: 4096 });
   assert.equal(context(), 4096);
   driver.step({ ...down, state: "up" });

@@ -4,10 +4,14 @@ import type { BackendId, RequestId } from "../base/ids.ts";
 import type { Job } from "../base/job.ts";
 import type { Exclusion } from "../base/offer.ts";
 import type { AttemptRecord, CostLine, Receipt } from "../base/receipt.ts";
+import type { RunLimitKind } from "../base/run.ts";
 import type { Table } from "../base/table.ts";
 import { type BusyMeter, newBusyMeter } from "../cost/busy-meter.ts";
+import { type Bucket, bucketsOf, type Charge } from "../dispatch/quota.ts";
 import type { Capability } from "../policy/eligible.ts";
-import type { BackendConfig, KernelConfig, SiteConfig } from "./config.ts";
+import type { RunMember, RunState } from "./run-state.ts";
+import { servedModels } from "../policy/model-names.ts";
+import type { BackendConfig, EmptyPool, KernelConfig, SiteConfig } from "./config.ts";
 
 /** An engine's word and how old it is. Plain data. */
 export interface ObservedState {
@@ -23,6 +27,8 @@ export interface BackendState {
   config: BackendConfig;
   /** What it can do, with discovered models filled in. */
   capability: Capability;
+  /** The names that it reported, or null: of these its families' members are listed. */
+  reportedModels: readonly string[] | null;
   /** False when a later configuration no longer has it; it is dropped when its last request ends. */
   configured: boolean;
   starting: boolean;
@@ -34,12 +40,20 @@ export interface BackendState {
   inFlight: number;
   /** Leased concurrency; null is no limit. */
   capacity: number | null;
+  /** What is left of its quota; none without one. */
+  buckets: Bucket[];
   sends: number;
   failuresInRow: number;
   coolUntilUs: number;
   meter: BusyMeter;
   /** Nanojoules that are owed to receipts as a fraction of a millijoule. */
   nanoJoulesOwed: number;
+}
+
+/** A backend that a request waits for until its quota lets it go. */
+export interface QuotaWait {
+  readonly backendId: BackendId;
+  readonly readyUs: number;
 }
 
 /** One request that is not yet answered. Owned by the kernel; plain data. */
@@ -53,6 +67,8 @@ export interface OpenRequest {
   /** Number of the latest send, 0 before the first. */
   attempt: number;
   backendId: BackendId | null;
+  /** The model that the one asked for came to at the latest send. */
+  resolvedModel: string | null;
   upstreamModel: string | null;
   sentUs: number;
   firstSentUs: number | null;
@@ -73,8 +89,18 @@ export interface OpenRequest {
   carbonMicrograms: number | null;
   /** False once an attempt's energy or its grid's carbon intensity was unknown. */
   isCarbonWhole: boolean;
+  /** What the attempt in flight took of its backend's quota. */
+  quotaCharges: readonly Charge[];
   /** Deadline in the queue, or null when none was set. */
   queueDeadlineUs: number | null;
+  /** How it stands to its run; null outside a run, and before that was looked at. */
+  run: RunMember | null;
+  /** When the wake that was asked for is due, or null when none is outstanding. */
+  wakeUs: number | null;
+  /** The quotas that it waits for, and when each lets it go; nobody younger is sent there before. */
+  quotaWaits: readonly QuotaWait[];
+  /** When the first quota that it was last passed over for lets it go, be that in time or not; null where none did. */
+  quotaReadyUs: number | null;
   lastFailure: {
     readonly code: ErrorCode;
     readonly status: number | null;
@@ -96,6 +122,10 @@ export interface State {
   /** Postings that wait for the ledger. */
   readonly unposted: Set<RequestId>;
   readonly powerLimitWatts: Map<string, number>;
+  /** Runs by tenant and id, the one that was used longest ago first. */
+  readonly runs: Table<RunState>;
+  /** How many runs met a limit, by its kind; since the start. */
+  runsLimited: Readonly<Partial<Record<RunLimitKind, number>>>;
 }
 
 /** The name of the lease from which a backend's concurrency is spent. */
@@ -109,6 +139,7 @@ export function newBackendState(config: BackendConfig, nowUs: number): BackendSt
     id: config.id,
     config,
     capability: capabilityOf(config),
+    reportedModels: null,
     configured: true,
     starting: false,
     down: false,
@@ -116,6 +147,7 @@ export function newBackendState(config: BackendConfig, nowUs: number): BackendSt
     cordoned: false,
     inFlight: 0,
     capacity: config.maxConcurrent === null ? null : 0,
+    buckets: bucketsOf(config.quota, [], nowUs),
     sends: 0,
     failuresInRow: 0,
     coolUntilUs: 0,
@@ -131,7 +163,9 @@ export function mayForget(state: State, backend: BackendState): boolean {
   return true;
 }
 
-/** What a configuration says that its backend can do. */
-export function capabilityOf(config: BackendConfig): Capability {
-  return { models: config.models, endpoints: config.endpoints, contextTokens: config.contextTokens };
+/** What a configuration says that a backend, or a pool, can do. */
+export function capabilityOf(config: EmptyPool): Capability {
+  const { endpoints, contextTokens } = config;
+  if (config.models === null) return { models: null, patterns: [], endpoints, contextTokens };
+  return { ...servedModels(config.models), endpoints, contextTokens };
 }

@@ -3,13 +3,6 @@ import type { BackendId } from "../base/ids.ts";
 import type { Layer } from "../base/job.ts";
 import type { ObservedState, State } from "./state.ts";
 
-/** One model as a client may ask for it. */
-export interface ModelView {
-  readonly model: string;
-  readonly backendIds: readonly BackendId[];
-  readonly contextTokens: number | null;
-}
-
 /** One backend and its load. */
 export interface BackendView {
   readonly backendId: BackendId;
@@ -29,23 +22,6 @@ export interface EngineView {
   readonly observation: EngineObservation;
   readonly ageUs: number;
   readonly stale: boolean;
-}
-
-/** Every model name that some backend serves, `*` left out, in configuration order. */
-export function viewModels(state: State): readonly ModelView[] {
-  const views = new Map<string, { backendIds: BackendId[]; contextTokens: number | null }>();
-  for (const backend of state.backends.values()) {
-    if (!backend.configured) continue;
-    for (const model of Object.keys(backend.capability.models ?? {})) {
-      if (model === "*") continue;
-      const view = views.get(model) ?? { backendIds: [], contextTokens: null };
-      view.backendIds.push(backend.id);
-      const context = backend.capability.contextTokens;
-      if (context !== null) view.contextTokens = Math.max(view.contextTokens ?? 0, context);
-      views.set(model, view);
-    }
-  }
-  return [...views].map(([model, view]) => ({ model, ...view }));
 }
 
 /** Every configured backend and its load. */

@@ -19,6 +19,7 @@ function receiptOf(given: Partial<Receipt> = {}): Receipt {
     endpoint: "chat",
     stream: false,
     model: "m",
+    resolvedModel: "m",
     upstreamModel: "m",
     layer: null,
     site: "here",
@@ -34,6 +35,9 @@ function receiptOf(given: Partial<Receipt> = {}): Receipt {
     carbonMicrograms: figure(30),
     choice: { reason: "least_loaded", excluded: [] },
     attempts: [],
+    runId: null,
+    step: null,
+    runLimits: null,
     ...given,
   };
 }

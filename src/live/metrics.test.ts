@@ -8,7 +8,7 @@ import { Distributions, Series } from "./prometheus.ts";
 import { RequestLog } from "./request-log.ts";
 import { receiptOf } from "../../test/fakes/receipt.ts";
 
-const IDLE = { backends: [], queued: 0, unsettled: 0 };
+const IDLE = { backends: [], queued: 0, unsettled: 0, runsLimited: {} };
 
 /** The value of one sample, found by the beginning of its line. */
 function sample(text: string, start: string): number {
@@ -36,6 +36,12 @@ test("a receipt is counted in base units, by backend and site, and unknown figur
   const other = new Metrics();
   other.record(unknown);
   assert.doesNotMatch(other.text(IDLE), /^baseload_energy_joules_total\{/m);
+});
+
+test("runs that met a limit are counted by its kind", () => {
+  const text = new Metrics().text({ ...IDLE, runsLimited: { steps: 2, same_calls: 1 } });
+  assert.equal(sample(text, 'baseload_runs_limited_total{limit="steps"}'), 2);
+  assert.equal(sample(text, 'baseload_runs_limited_total{limit="same_calls"}'), 1);
 });
 
 test("what engines say is a gauge with its age; what they do not say has no sample, and a backend that is gone has none", () => {
@@ -107,4 +113,24 @@ test("the request log writes one line a request, batched, and flushes at its end
   const line = JSON.parse(present(lines[0], "a line")) as Record<string, unknown>;
   assert.equal(line["receiptId"], receipt.receiptId);
   assert.equal(line["outputTokens"], receipt.tokens.output.value);
+});
+
+test("a line of the request log names the client's address where it was told, for that request alone", () => {
+  const written: string[] = [];
+  const log = new RequestLog((text) => written.push(text));
+  const receipt = receiptOf("018f0000-0000-7000-8000-000000000004");
+  log.cameFrom(receipt.receiptId, "2001:db8::7");
+  log.record(receipt);
+  log.record(receipt);
+  log.close();
+  const lines = written.join("").trimEnd().split("\n");
+  const addresses = lines.map((line) => (JSON.parse(line) as { clientAddress?: string }).clientAddress);
+  assert.deepEqual(addresses, ["2001:db8::7", undefined]);
+});
+
+test("what a limit ended is counted by the limit", () => {
+  const metrics = new Metrics();
+  for (const limit of ["client_idle", "max_connections", "client_idle"]) metrics.turnedAway(limit);
+  assert.equal(sample(metrics.text(IDLE), 'baseload_turned_away_total{limit="client_idle"}'), 2);
+  assert.equal(sample(metrics.text(IDLE), 'baseload_turned_away_total{limit="max_connections"}'), 1);
 });

@@ -1,4 +1,5 @@
 import type { Figure, Receipt } from "../base/receipt.ts";
+import type { RunLimitKind } from "../base/run.ts";
 import type { BackendView, EngineView } from "../kernel/view.ts";
 import { Distributions, type Labels, type Metric, Series } from "./prometheus.ts";
 
@@ -12,6 +13,8 @@ export interface Standing {
   readonly backends: readonly BackendView[];
   readonly queued: number;
   readonly unsettled: number;
+  /** How many runs met a limit, by its kind. */
+  readonly runsLimited: Readonly<Partial<Record<RunLimitKind, number>>>;
 }
 
 type Where = { readonly backend: string; readonly site: string };
@@ -23,6 +26,7 @@ type Where = { readonly backend: string; readonly site: string };
 export class Metrics {
   readonly #requests = counter("requests", "requests that ended, by outcome and error code");
   readonly #refused = counter("refused", "requests refused before dispatch, by error code");
+  readonly #turnedAway = counter("turned_away", "connections ended by a limit, and requests over a proxy's, by limit");
   readonly #attempts = counter("attempts", "sends to a backend, by result");
   readonly #tokens = counter("tokens", "tokens, by type and method");
   readonly #cost = counter("cost_usd", "US dollars where the cost is known, by method");
@@ -52,6 +56,7 @@ export class Metrics {
     "1 when the engine was asked since and did not answer",
   );
   readonly #queued = gauge("queued_requests", "requests that wait for a backend");
+  readonly #runsLimited = counter("runs_limited", "runs that met a limit, by the first that they met");
   readonly #unsettled = gauge("unsettled_receipts", "receipts that are not durable yet");
 
   /** A request ended. */
@@ -78,6 +83,11 @@ export class Metrics {
     this.#refused.add({ code });
   }
 
+  /** A connection was ended by a limit. */
+  turnedAway(limit: string): void {
+    this.#turnedAway.add({ limit });
+  }
+
   /** The metrics in Prometheus' text format. */
   text(standing: Standing): string {
     for (const each of this.#ofBackends()) each.clear();
@@ -88,6 +98,7 @@ export class Metrics {
     }
     this.#queued.set({}, standing.queued);
     this.#unsettled.set({}, standing.unsettled);
+    for (const [limit, runs] of Object.entries(standing.runsLimited)) this.#runsLimited.set({ limit }, runs);
     return this.#all()
       .map((metric) => metric.text())
       .join("");
@@ -97,11 +108,13 @@ export class Metrics {
     const counters = [
       this.#requests,
       this.#refused,
+      this.#turnedAway,
       this.#attempts,
       this.#tokens,
       this.#cost,
       this.#energy,
       this.#carbon,
+      this.#runsLimited,
     ];
     const gauges = [...this.#ofBackends(), this.#queued, this.#unsettled];
     return [...counters, this.#queue, this.#ttft, this.#tpot, this.#e2e, ...gauges];

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AssertionFailure } from "../base/assert.ts";
+import { NO_RUN_LIMITS } from "../base/run.ts";
 import type { Append, Command } from "../kernel/command.ts";
 import type { KernelConfig } from "../kernel/config.ts";
 import type { Event } from "../kernel/event.ts";
@@ -31,6 +32,20 @@ const incoming =
 
 const configs = (change: (config: KernelConfig) => KernelConfig): Break =>
   incoming((event) => (event.kind === "configured" ? { ...event, config: change(event.config) } : event));
+
+type Quota = NonNullable<KernelConfig["backends"][number]["quota"]>;
+
+const twice = (quota: Quota): Quota => {
+  const double = (limit: number | null): number | null => (limit === null ? null : 2 * limit);
+  const { requestsPerMinute, tokensPerMinute, requestsPerDay, tokensPerDay } = quota;
+  return {
+    ...quota,
+    requestsPerMinute: double(requestsPerMinute),
+    tokensPerMinute: double(tokensPerMinute),
+    requestsPerDay: double(requestsPerDay),
+    tokensPerDay: double(tokensPerDay),
+  };
+};
 
 /** The rule that the first violation names, over seeds until there is one. */
 function caught(machine: Break): Rule | null {
@@ -138,6 +153,41 @@ const CANARIES: readonly { readonly name: string; readonly rule: Rule; readonly 
     }),
   },
   {
+    name: "overdraws quotas",
+    rule: "backend-quota",
+    machine: configs((config) => ({ ...config, backends: config.backends.map((each) => ({ ...each, quota: null })) })),
+  },
+  {
+    name: "takes every provider for twice as generous",
+    rule: "backend-quota",
+    machine: configs((config) => ({
+      ...config,
+      backends: config.backends.map((each) => ({ ...each, quota: each.quota === null ? null : twice(each.quota) })),
+    })),
+  },
+  {
+    name: "gives back what was used",
+    rule: "backend-quota",
+    machine: incoming((event) =>
+      event.kind === "failed" ? { ...event, usage: { ...event.usage, inputTokens: 0, outputTokens: 0 } } : event,
+    ),
+  },
+  {
+    name: "tries the models of an alias from the last",
+    rule: "send-eligible",
+    machine: configs((config) => ({
+      ...config,
+      aliases: Object.fromEntries(
+        Object.entries(config.aliases).map(([alias, models]) => [alias, models.toReversed()] as const),
+      ),
+    })),
+  },
+  {
+    name: "forgets a request that it woke too early",
+    rule: "queue-deadline",
+    machine: outgoing((command, event) => (command.kind === "wake" && event.kind === "woke" ? [] : [command])),
+  },
+  {
     name: "queues without bound",
     rule: "queue-bound",
     machine: configs((config) => ({ ...config, limits: { ...config.limits, maxQueued: 100_000 } })),
@@ -194,6 +244,63 @@ const CANARIES: readonly { readonly name: string; readonly rule: Rule; readonly 
         high: Number.MAX_SAFE_INTEGER,
       },
     })),
+  },
+  {
+    name: "numbers every step of a run as the first",
+    rule: "run-step",
+    machine: outgoing((command) => (command.kind === "join" ? [{ ...command, step: 1 }] : [command])),
+  },
+  {
+    name: "puts no step on receipts",
+    rule: "run-step",
+    machine: receipts(({ receipt }) => ({ ...receipt, step: null })),
+  },
+  {
+    name: "knows no limits of runs",
+    rule: "run-limit",
+    machine: configs((config) => {
+      const defaults = { ...config.runs.defaults, limits: NO_RUN_LIMITS };
+      return { ...config, runs: { ...config.runs, defaults, tenants: {} } };
+    }),
+  },
+  {
+    name: "reserves too little for calls that do not say what they may take",
+    rule: "run-limit",
+    machine: configs((config) => {
+      const defaults = { ...config.runs.defaults, maxOutputTokens: 0 };
+      return { ...config, runs: { ...config.runs, defaults, tenants: {} } };
+    }),
+  },
+  {
+    name: "refuses calls for which there is room",
+    rule: "run-limit",
+    machine: configs((config) => {
+      const { defaults } = config.runs;
+      const rules = { ...defaults, limits: { ...defaults.limits, maxSteps: 1 } };
+      return { ...config, runs: { ...config.runs, defaults: rules, tenants: {} } };
+    }),
+  },
+  {
+    name: "takes every call for another one",
+    rule: "run-loop",
+    machine: incoming((event) => {
+      if (event.kind !== "arrived" || event.job.run === null) return event;
+      return { ...event, job: { ...event.job, run: { ...event.job.run, callHash: event.job.requestId } } };
+    }),
+  },
+  {
+    name: "counts a token too many for a run",
+    rule: "run-totals",
+    machine: (kernel) => ({
+      step: (nowUs, event) => kernel.step(nowUs, event),
+      run: (tenant, runId) => {
+        const view = kernel.run(tenant, runId);
+        if (view === null) return null;
+        const { totals } = view.record;
+        const tokens = { ...totals.tokens, value: totals.tokens.value + 1 };
+        return { ...view, record: { ...view.record, totals: { ...totals, tokens } } };
+      },
+    }),
   },
   {
     name: "fails its own assertion",

@@ -1,11 +1,13 @@
 import type { RequestId } from "../base/ids.ts";
 import type { Command } from "../kernel/command.ts";
 import type { Event } from "../kernel/event.ts";
+import { AgentChecker, type LookAtRun } from "./checkers/agents.ts";
 import { BooksChecker } from "./checkers/books.ts";
 import { EnergyChecker } from "./checkers/energy.ts";
 import { LifeChecker } from "./checkers/life.ts";
 import { FleetFacts, LimitChecker } from "./checkers/limits.ts";
 import { QueueChecker } from "./checkers/queue.ts";
+import { QuotaChecker } from "./checkers/quota.ts";
 import { type Checker, Runs } from "./checkers/runs.ts";
 import type { StoreModel } from "./store-model.ts";
 
@@ -19,13 +21,16 @@ export class Checkers {
   // Called by name and not in a loop: a loop over different classes takes several times as long.
   readonly #life = new LifeChecker(this.#runs);
   readonly #limits = new LimitChecker(this.#runs, this.#facts);
-  readonly #queue = new QueueChecker(this.#runs, this.#facts);
+  readonly #quota = new QuotaChecker(this.#runs, this.#facts);
+  readonly #queue = new QueueChecker(this.#runs, this.#facts, this.#quota);
   readonly #energy = new EnergyChecker();
   readonly #books: BooksChecker;
+  readonly #agents: AgentChecker;
   readonly #touched = new Set<RequestId>();
 
-  constructor(disk: Pick<StoreModel, "leaves" | "postings">) {
+  constructor(disk: Pick<StoreModel, "leaves" | "postings">, look: LookAtRun = () => null) {
     this.#books = new BooksChecker(disk);
+    this.#agents = new AgentChecker(this.#facts, { disk, look });
   }
 
   /** Requests open, and receipts not yet durable. */
@@ -47,7 +52,8 @@ export class Checkers {
     else if (at.subject !== null) touched.add(at.subject.job.requestId);
     this.#life.onEvent();
     this.#limits.onEvent(at);
-    this.#queue.onEvent();
+    this.#quota.onEvent(at);
+    this.#queue.onEvent(at);
     this.#energy.onEvent(at);
     this.#books.onEvent(at);
     this.#facts.takeEvent(at);
@@ -57,13 +63,16 @@ export class Checkers {
       this.#life.onCommand(at, command);
       this.#limits.onCommand(at, command);
       this.#queue.onCommand(at, command);
+      this.#quota.onCommand(at, command);
       this.#energy.onCommand(at, command);
       this.#books.onCommand(at, command);
+      this.#agents.onCommand(at, command);
       this.#runs.takeCommand(command);
     }
     this.#life.onStepEnd(at, touched);
     this.#queue.onStepEnd(at, touched);
     this.#books.onStepEnd();
+    this.#agents.onStepEnd();
     this.#runs.endStep(touched);
   }
 
@@ -80,6 +89,6 @@ export class Checkers {
   }
 
   #all(): readonly Checker[] {
-    return [this.#life, this.#limits, this.#queue, this.#energy, this.#books];
+    return [this.#life, this.#limits, this.#quota, this.#queue, this.#energy, this.#books, this.#agents];
   }
 }

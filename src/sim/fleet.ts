@@ -1,6 +1,7 @@
 import { Chance } from "../base/chance.ts";
 import type { BackendId } from "../base/ids.ts";
 import type { Layer } from "../base/job.ts";
+import { drawRunRules } from "./run-rules.ts";
 import type { BackendConfig, KernelConfig, SiteConfig } from "../kernel/config.ts";
 
 /** What an engine is really like; the kernel is told none of it. */
@@ -32,14 +33,18 @@ export interface Fleet {
 // The models that some backends of a drawn fleet have.
 const MODELS: readonly string[] = ["small", "large", "code"];
 
+/** Names that a drawn configuration may give to models. */
+export const ALIASES = ["one-of-them", "some-of-them"] as const;
+
 /** Draws a fleet. */
 export function drawFleet(seed: string): Fleet {
   const chance = new Chance(seed, "fleet");
+  const quotas = new Chance(seed, "fleet/quotas");
   const sites = Array.from({ length: chance.integer(1, 3) }, (_, index) => drawSite(chance, index));
   const truths = new Map<BackendId, EngineTruth>();
   const pool = Array.from({ length: chance.integer(1, 6) }, (_, index) => {
     const truth = drawTruth(chance);
-    const backend = drawBackend(chance, { index, truth, sites });
+    const backend = { ...drawBackend(chance, { index, truth, sites }), quota: drawQuota(quotas) };
     truths.set(backend.id, truth);
     return backend;
   });
@@ -47,11 +52,16 @@ export function drawFleet(seed: string): Fleet {
     version: 1,
     sites,
     backends: pool.filter((_, index) => index === 0 || chance.odds(4, 5)),
+    models: {},
+    aliases: drawAliases(new Chance(seed, "fleet/aliases")),
+    access: {},
+    emptyPools: [],
     classes: {
       interactive: { ttftMs: 500, tpotMs: 50, e2eMs: null },
       batch: { ttftMs: null, tpotMs: null, e2eMs: 60_000 },
     },
     limits: drawLimits(chance),
+    runs: drawRunRules(seed),
     cooldown: { firstMs: chance.integer(10, 1000), maxMs: chance.integer(1000, 20_000) },
   };
   return { pool, truths, config };
@@ -89,12 +99,14 @@ function drawBackend(
   const { truth } = of;
   const named = Object.fromEntries(truth.models.map((model) => [model, chance.odds(1, 2) ? model : `up/${model}`]));
   const kind = chance.integer(1, 10);
+  const anyName = chance.odds(1, 2) ? { "*": "*" } : { "*": "any/*", "s*": "up/s*" };
   return {
     id: `backend-${of.index}`,
     site: chance.pick(of.sites).id,
-    models: kind <= 6 ? named : kind <= 8 ? null : { "*": "*" },
+    models: kind <= 6 ? named : kind <= 8 ? null : anyName,
     endpoints: chance.odds(4, 5) ? ["chat", "completions"] : ["chat"],
     maxConcurrent: chance.odds(4, 5) ? chance.integer(1, truth.slots) : null,
+    quota: null,
     contextTokens: chance.odds(1, 2) ? chance.pick([2_048, 8_192, 131_072]) : null,
     watts: chance.odds(3, 4) ? chance.integer(1, 10_000) : null,
     price: chance.odds(1, 2) ? drawPrice(chance) : null,
@@ -119,6 +131,26 @@ function drawPrice(chance: Chance): NonNullable<BackendConfig["price"]> {
   };
 }
 
+/** Names for one model and for several in order, one of which nobody may have. */
+function drawAliases(chance: Chance): KernelConfig["aliases"] {
+  if (chance.odds(1, 2)) return {};
+  const several = [chance.pick(MODELS), "unheard-of", chance.pick(MODELS)];
+  return { [ALIASES[0]]: [chance.pick(MODELS)], [ALIASES[1]]: [...new Set(several)] };
+}
+
+/** None for most backends; else what a provider grants, from what is hardly felt to what stops nearly everything. */
+function drawQuota(chance: Chance): BackendConfig["quota"] {
+  if (chance.odds(2, 3)) return null;
+  const some = (low: number, high: number): number | null => (chance.odds(1, 2) ? chance.integer(low, high) : null);
+  return {
+    requestsPerMinute: some(1, 600),
+    tokensPerMinute: some(100, 500_000),
+    requestsPerDay: chance.odds(1, 5) ? chance.integer(1, 2_000) : null,
+    tokensPerDay: chance.odds(1, 5) ? chance.integer(1_000, 5_000_000) : null,
+    assumedOutputTokens: chance.integer(1, 400),
+  };
+}
+
 function drawLimits(chance: Chance): KernelConfig["limits"] {
   return {
     maxQueued: chance.pick([0, 3, 30, 300]),
@@ -129,7 +161,7 @@ function drawLimits(chance: Chance): KernelConfig["limits"] {
 }
 
 /**
- * Draws a later configuration: backends come and go, limits, watts and prices change. Sites stay as they are, and so does
+ * Draws a later configuration: backends come and go, limits, quotas, watts and prices change. Sites stay as they are, and so does
  * what a backend is (its site and whether its names are discovered), because those are another backend's.
  */
 export function changeConfig(fleet: Fleet, before: KernelConfig, chance: Chance): KernelConfig {
@@ -147,5 +179,6 @@ function changeBackend(backend: BackendConfig, chance: Chance): BackendConfig {
     maxConcurrent: chance.odds(4, 5) ? chance.integer(1, 32) : null,
     watts: chance.odds(3, 4) ? chance.integer(1, 10_000) : null,
     price: chance.odds(1, 2) ? drawPrice(chance) : null,
+    quota: chance.odds(1, 4) ? drawQuota(chance) : backend.quota,
   };
 }

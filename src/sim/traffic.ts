@@ -1,7 +1,8 @@
 import { Chance } from "../base/chance.ts";
 import { uuidv7 } from "../base/ids.ts";
 import type { Job } from "../base/job.ts";
-import type { Fleet } from "./fleet.ts";
+import { type AgentOptions, Agents, drawAgents } from "./agents.ts";
+import { ALIASES, type Fleet } from "./fleet.ts";
 
 /** How the requests of a run come. */
 export interface TrafficOptions {
@@ -16,9 +17,12 @@ export interface TrafficOptions {
   readonly models: readonly string[];
   /** Per thousand requests. */
   readonly unknownModels: number;
+  /** Asked for by another name. */
+  readonly aliased: number;
   readonly unknownClasses: number;
   readonly longPrompts: number;
   readonly streamed: number;
+  readonly agents: AgentOptions;
 }
 
 /** Draws traffic whose load stands in some proportion to what the fleet can take, from idle to hopeless. */
@@ -37,9 +41,11 @@ export function drawTraffic(seed: string, fleet: Fleet): TrafficOptions {
     tenants: chance.integer(1, 5),
     models: [...new Set([...fleet.truths.values()].flatMap((truth) => truth.models))],
     unknownModels: chance.integer(0, 50),
+    aliased: Object.keys(fleet.config.aliases).length === 0 ? 0 : 200,
     unknownClasses: chance.integer(0, 20),
     longPrompts: chance.integer(0, 30),
     streamed: chance.pick([0, 500, 900, 1000]),
+    agents: drawAgents(seed),
   };
 }
 
@@ -59,6 +65,7 @@ export class Traffic {
   readonly #gaps: Chance;
   readonly #jobs: Chance;
   readonly #ids: Chance;
+  readonly #agents: Agents;
   readonly #random = new Uint8Array(12);
   readonly #words: Uint32Array;
   #isBurst = false;
@@ -69,6 +76,7 @@ export class Traffic {
     this.#gaps = new Chance(seed, "traffic/gaps");
     this.#jobs = new Chance(seed, "traffic/jobs");
     this.#ids = new Chance(seed, "traffic/ids");
+    this.#agents = new Agents(seed, options.agents);
     this.#words = new Uint32Array(this.#random.buffer);
   }
 
@@ -83,9 +91,14 @@ export class Traffic {
     return this.#gaps.integer(0, 2 * meanUs);
   }
 
+  /** Whether the store can read the run of the job that comes next. */
+  readsRun(): boolean {
+    return this.#agents.reads();
+  }
+
   nextJob(nowUs: number): Job {
     const chance = this.#jobs;
-    const { tenants, models, unknownModels, unknownClasses, longPrompts, streamed } = this.#options;
+    const { tenants, models, unknownModels, unknownClasses, longPrompts, streamed, aliased } = this.#options;
     for (let word = 0; word < 3; word += 1) this.#words[word] = this.#ids.next();
     const stream = chance.odds(streamed, 1000);
     const promptTextLength = chance.odds(longPrompts, 1000)
@@ -95,7 +108,11 @@ export class Traffic {
       requestId: uuidv7(wallMsAt(nowUs), this.#random),
       principal: { tenant: `tenant-${chance.integer(1, tenants)}`, project: null, user: null, key: null },
       class: chance.odds(unknownClasses, 1000) ? "unheard-of" : chance.odds(2, 3) ? "interactive" : "batch",
-      model: chance.odds(unknownModels, 1000) ? "unheard-of" : chance.pick(models),
+      model: chance.odds(unknownModels, 1000)
+        ? "unheard-of"
+        : chance.odds(aliased, 1000)
+          ? chance.pick(ALIASES)
+          : chance.pick(models),
       endpoint: chance.odds(9, 10) ? "chat" : "completions",
       stream,
       wantsUsage: stream && chance.odds(1, 2),
@@ -105,6 +122,7 @@ export class Traffic {
       attributes: {},
       prefixHashes: [],
       blockTokens: null,
+      run: this.#agents.nextCall(),
     };
   }
 }

@@ -3,8 +3,10 @@ import { Chance } from "../base/chance.ts";
 import { unknownObservation } from "../base/engine-observation.ts";
 import { TimeHeap } from "../base/heap.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
+import { addToRun, newRunRecord } from "../base/run-record.ts";
 import { type Job, UNKNOWN_USAGE } from "../base/job.ts";
-import type { Command, Send } from "../kernel/command.ts";
+import type { RunView } from "../kernel/runs.ts";
+import type { Command, Send, Wake } from "../kernel/command.ts";
 import type { KernelConfig } from "../kernel/config.ts";
 import type { Cancelled, Event } from "../kernel/event.ts";
 import { Checkers } from "./checkers.ts";
@@ -20,6 +22,8 @@ import { Traffic, type TrafficOptions, wallMsAt } from "./traffic.ts";
 /** What the world drives: the kernel, or a kernel broken on purpose to prove that the checkers notice. */
 export interface Machine {
   step(nowUs: number, event: Event): readonly Command[];
+  /** How a run stands, where the machine can say it. */
+  run?(tenant: string, runId: string): RunView | null;
 }
 
 /** What a world is made of. */
@@ -38,6 +42,8 @@ export interface WorldParts {
 interface Flight {
   readonly job: Job;
   sent: Send | null;
+  /** The latest wake that was asked for, which takes the place of those before it. */
+  wake: Wake | null;
 }
 
 // Faults end when this share of the requests has come; what comes after must find a world that works again.
@@ -76,7 +82,7 @@ export class World implements Host {
     this.#machine = parts.newMachine();
     this.#config = fleet.config;
     this.store = new StoreModel(this, this.#faults, seed);
-    this.checkers = new Checkers(this.store);
+    this.checkers = new Checkers(this.store, (tenant, runId) => this.#machine.run?.(tenant, runId) ?? null);
     const engines = fleet.pool.map((backend) => {
       const truth = present(fleet.truths.get(backend.id), "each backend has its truth");
       return [
@@ -171,10 +177,23 @@ export class World implements Host {
     if (this.#arrived === Math.ceil((requests * FAULTY_PERCENT) / 100)) this.#heal();
     if (this.#faults.areOn && this.#arrived % REQUESTS_PER_DISTURBANCE === 0) this.#disturb();
     const job = this.#traffic.nextJob(this.#nowUs);
-    this.#flights.set(job.requestId, { job, sent: null });
+    this.#flights.set(job.requestId, { job, sent: null, wake: null });
     if (this.#faults.happens("clientLeaves")) this.#plantLeaving(job.requestId);
+    this.#recall(job);
     this.feed({ kind: "arrived", wallMs: wallMsAt(this.#nowUs), job });
     if (this.#arrived < requests) this.#outside(this.#traffic.nextGapUs(), () => this.#arrive());
+  }
+
+  /** Says what the store knows of the job's run, as the shell does; now and then the store cannot read. */
+  #recall({ run, principal: { tenant } }: Job): void {
+    if (run === null || !this.#traffic.readsRun()) return;
+    const { runId } = run;
+    const receipts = this.store.leaves
+      .map(({ receipt }) => receipt)
+      .filter((receipt) => receipt.runId === runId && receipt.principal.tenant === tenant);
+    const record = receipts.length === 0 ? null : newRunRecord();
+    if (record !== null) for (const receipt of receipts) addToRun(record, receipt);
+    this.feed({ kind: "recalled", tenant, runId, record });
   }
 
   /** The client will leave: in the queue, before the first token or in the middle, as it falls out. */
@@ -279,10 +298,8 @@ export class World implements Host {
         if (sent !== null) this.#engineOf(sent.backendId).abort(command.requestId, command.withinMs);
         return;
       }
-      case "wake": {
-        const { requestId, attempt } = command;
-        return this.after(command.atUs - this.#nowUs, () => this.feed({ kind: "woke", requestId, attempt }));
-      }
+      case "wake":
+        return this.#wake(command);
       case "append":
         this.#flights.delete(command.requestId);
         return this.store.append(command);
@@ -290,6 +307,7 @@ export class World implements Host {
         return this.store.post(command);
       case "lease":
         return this.store.lease(command);
+      case "join":
       case "commit":
       case "answer":
         // The client takes it; that each comes once and in order is the checkers' business.
@@ -303,6 +321,17 @@ export class World implements Host {
     const flight = present(this.#flights.get(command.requestId), "a request that is sent is in flight");
     flight.sent = command;
     this.#engineOf(command.backendId).send(command, flight.job);
+  }
+
+  #wake(command: Wake): void {
+    const { requestId, attempt, atUs } = command;
+    const flight = present(this.#flights.get(requestId), "a request that is to be woken is in flight");
+    flight.wake = command;
+    this.after(atUs - this.#nowUs, () => {
+      if (flight.wake === command && this.#flights.get(requestId) === flight) {
+        this.feed({ kind: "woke", requestId, attempt });
+      }
+    });
   }
 
   #engineOf(backendId: BackendId): EngineModel {

@@ -32,14 +32,16 @@ test("of what is no JSON says something, and ends", () => {
   isDeeperThan(Buffer.from(`"${"\\".repeat(1_000_000)}"`), 3);
 });
 
-test("a request of 256 levels is taken and one of 257 refused, before a parser sees a million of them", () => {
+test("a request of just the limit's levels is taken and one more refused, before a parser sees a million of them", () => {
   const nested = (levels: number): Buffer => {
     const deep = "[".repeat(levels - 1) + "]".repeat(levels - 1);
     return Buffer.from(`{"model":"m","messages":[{"role":"user","content":"Hi"}],"deep":${deep}}`);
   };
-  const codeOf = (body: Buffer): string | null => {
-    const result = parseRequest("chat", body);
+  const codeOf = (body: Buffer, maxDepth = 256): string | null => {
+    const result = parseRequest("chat", body, maxDepth);
     return result.ok ? null : result.code;
   };
-  assert.deepEqual([256, 257, 1_000_000].map(nested).map(codeOf), [null, "json_too_deep", "json_too_deep"]);
+  const codes = [256, 257, 1_000_000].map((levels) => codeOf(nested(levels)));
+  assert.deepEqual(codes, [null, "json_too_deep", "json_too_deep"]);
+  assert.deepEqual([codeOf(nested(1000), 1000), codeOf(nested(1001), 1000)], [null, "json_too_deep"]);
 });

@@ -16,6 +16,20 @@ export interface ErrorDetail {
   readonly param?: string | null;
 }
 
+/** What an upstream's error answer says, whatever its API's words. */
+export interface Fault {
+  readonly message: string;
+  /** Its API's own word for the kind of error, or null. */
+  readonly code: string | null;
+  /** When to come again, as the body says, or null. */
+  readonly retryAfterMs: number | null;
+  /** Whether our own credentials are what it refuses, whatever the status. */
+  readonly isUnauthorized: boolean;
+}
+
+/** Reads an upstream's error answer; null when it is none of its API's. Header names are in lower case. */
+export type ReadFault = (body: Buffer, headers: Readonly<Record<string, unknown>>) => Fault | null;
+
 /** The envelope of a code: what happened, then what to do. */
 export function errorEnvelope(code: ErrorCode, { detail = null, param = null }: ErrorDetail = {}): ErrorEnvelope {
   const row = errorRow(code);

@@ -6,7 +6,7 @@ import { type ParseResult, parseRequest, promptText } from "./request.ts";
 const MESSAGES = [{ role: "user", content: "Hello" }];
 
 function parse(body: unknown, endpoint: "chat" | "completions" = "chat"): ParseResult {
-  return parseRequest(endpoint, Buffer.from(typeof body === "string" ? body : JSON.stringify(body)));
+  return parseRequest(endpoint, Buffer.from(typeof body === "string" ? body : JSON.stringify(body)), 256);
 }
 
 function accepted(body: unknown, endpoint: "chat" | "completions" = "chat") {
@@ -31,6 +31,7 @@ test("a chat request is read, and members that are not known pass", () => {
     maxOutputTokens: null,
     user: "u-1",
     promptTextLength: 5,
+    needs: { tools: false, jsonSchema: false, images: false, audio: false },
   });
   assert.deepEqual((value as { unheard_of: unknown }).unheard_of, [1]);
 });

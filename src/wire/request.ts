@@ -1,7 +1,8 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
-import type { Endpoint } from "../base/job.ts";
+import type { Endpoint, Needs } from "../base/job.ts";
 import { isDeeperThan } from "./depth.ts";
+import { needsOf } from "./needs.ts";
 
 /** What Baseload reads of a request; the rest passes as bytes. */
 export interface ParsedRequest {
@@ -13,6 +14,7 @@ export interface ParsedRequest {
   readonly user: string | null;
   /** Length of the prompt's text in UTF-16 code units. */
   readonly promptTextLength: number;
+  readonly needs: Needs;
   /** The parsed body, for `promptText`. */
   readonly value: unknown;
 }
@@ -80,13 +82,13 @@ interface Known {
   readonly user?: string | null;
 }
 
-/** Deeper than any schema of a tool that a model could follow; what comes after us may well recurse. */
-const MAX_DEPTH = 256;
-
-/** Parses a body for `endpoint`. Unknown members are fine; known ones must have their types. */
-export function parseRequest(endpoint: Endpoint, body: Buffer): ParseResult {
-  if (isDeeperThan(body, MAX_DEPTH))
-    return { ok: false, code: "json_too_deep", detail: `more than ${MAX_DEPTH} levels`, param: null };
+/**
+ * Parses a body for `endpoint`, of at most `maxDepth` levels of objects and arrays. Unknown members are fine; known ones must have
+ * their types.
+ */
+export function parseRequest(endpoint: Endpoint, body: Buffer, maxDepth: number): ParseResult {
+  if (isDeeperThan(body, maxDepth))
+    return { ok: false, code: "json_too_deep", detail: `more than ${maxDepth} levels`, param: null };
   let value: unknown;
   try {
     value = JSON.parse(body.toString("utf8"));
@@ -110,6 +112,7 @@ export function parseRequest(endpoint: Endpoint, body: Buffer): ParseResult {
       maxOutputTokens: known.max_completion_tokens ?? known.max_output_tokens ?? known.max_tokens ?? null,
       user: known.user ?? null,
       promptTextLength: walkPrompt(value, null),
+      needs: needsOf(value),
       value,
     },
   };

@@ -25,8 +25,11 @@ export function targetOf(spoken: readonly Endpoint[]): Conversation | null {
   return TARGETS.find((target) => spoken.includes(target)) ?? null;
 }
 
+/** What a backend serves that speaks none of these and has conversations of its own shape. */
+export const CONVERSATIONS = Object.keys(SHAPES) as readonly Conversation[];
+
 /** What a backend can serve that speaks these: them, and every conversation where it speaks one. */
 export function servedBy(spoken: readonly Endpoint[]): readonly Endpoint[] {
-  const conversations = targetOf(spoken) === null ? [] : (Object.keys(SHAPES) as readonly Conversation[]);
+  const conversations = targetOf(spoken) === null ? [] : CONVERSATIONS;
   return [...new Set([...spoken, ...conversations])];
 }

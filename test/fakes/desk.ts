@@ -1,20 +1,46 @@
 import type { ErrorCode } from "../../src/base/errors.ts";
 import type { BackendId, RequestId } from "../../src/base/ids.ts";
-import type { BackendView, ModelView } from "../../src/kernel/view.ts";
-import type { Desk } from "../../src/ports/desk.ts";
+import type { ModelView } from "../../src/base/model.ts";
+import type { BackendView } from "../../src/kernel/view.ts";
+import type { ConnectionLimit, Desk, RunPage } from "../../src/ports/desk.ts";
 import type { Exchange, ExchangeOwner } from "../../src/ports/exchange.ts";
-import type { StoredReceipt } from "../../src/ports/store.ts";
+import type { PageOf, RecentRun, StoredReceipt } from "../../src/ports/store.ts";
+
+/** A model of which nothing is known but what is given. */
+export function modelViewOf(model: string, given: Partial<ModelView> = {}): ModelView {
+  return {
+    model,
+    aliases: [],
+    aliasOf: [],
+    backendIds: ["a"],
+    contextTokens: null,
+    maxOutputTokens: null,
+    inputModalities: null,
+    outputModalities: null,
+    capabilities: {},
+    description: null,
+    ownedBy: null,
+    price: null,
+    ...given,
+  };
+}
 
 /** A desk that does as the test says. */
 export class FakeDesk implements Desk {
   readonly exchanges: Exchange[] = [];
   readonly gone: RequestId[] = [];
   readonly goneCodes: Parameters<ExchangeOwner["gone"]>[0][] = [];
+  /** A run by tenant and id, and the pages that were asked for. */
+  readonly runPages = new Map<string, RunPage>();
+  readonly pagesAsked: PageOf[] = [];
+  recentRuns: readonly RecentRun[] = [];
   readonly receipts = new Map<RequestId, StoredReceipt | "pending">();
   storeTrouble: string | null = null;
   warnings: readonly string[] = [];
   stopping = false;
   readonly refusals: ErrorCode[] = [];
+  readonly limits: ConnectionLimit[] = [];
+  readonly addresses = new Map<RequestId, string>();
   canRead = true;
   /** True makes the door stumble over a mistake of ours. */
   isBroken = false;
@@ -30,6 +56,12 @@ export class FakeDesk implements Desk {
   inFlight = 0;
   /** What every backend's engine says. */
   engine: BackendView["engine"] = null;
+  /** The models, and whom they were asked for. */
+  modelViews: readonly ModelView[] = [
+    modelViewOf("m", { contextTokens: 4096, aliases: ["other"] }),
+    modelViewOf("org/m 2"),
+  ];
+  readonly modelsFor: Parameters<Desk["models"]>[0][] = [];
   #minted = 0;
 
   arrive(exchange: Exchange): ExchangeOwner {
@@ -48,11 +80,9 @@ export class FakeDesk implements Desk {
     return model === "m" ? { layers: 3 } : null;
   }
 
-  models(): readonly ModelView[] {
-    return [
-      { model: "m", backendIds: ["a"], contextTokens: 4096 },
-      { model: "org/m 2", backendIds: ["a"], contextTokens: null },
-    ];
+  models(holder: Parameters<Desk["models"]>[0]): readonly ModelView[] {
+    this.modelsFor.push(holder);
+    return this.modelViews;
   }
 
   backends(): readonly BackendView[] {
@@ -80,12 +110,31 @@ export class FakeDesk implements Desk {
     return isTheirs ? found : null;
   }
 
+  async run(tenant: string, runId: string, page: PageOf): Promise<RunPage | null> {
+    if (!this.canRead) throw new Error("the disk is gone");
+    this.pagesAsked.push(page);
+    return this.runPages.get(`${tenant} ${runId}`) ?? null;
+  }
+
+  async runs(_tenant: string, limit: number): Promise<readonly RecentRun[]> {
+    if (!this.canRead) throw new Error("the disk is gone");
+    return this.recentRuns.slice(0, limit);
+  }
+
   metrics(): string {
     return "# no metrics\n";
   }
 
   refused(code: ErrorCode): void {
     this.refusals.push(code);
+  }
+
+  turnedAway(by: ConnectionLimit): void {
+    this.limits.push(by);
+  }
+
+  cameFrom(requestId: RequestId, clientAddress: string): void {
+    this.addresses.set(requestId, clientAddress);
   }
 
   mint(): RequestId {

@@ -5,6 +5,10 @@ export const GATEWAY_OPTIONS: GatewayOptions = {
   keys: new Map(),
   tls: null,
   maxBodyBytes: 1_000_000,
+  maxUrlBytes: 8192,
+  maxHeaders: 100,
+  maxHeaderBytes: 16_384,
+  maxJsonDepth: 256,
   uploadTimeoutMs: 30_000,
   clientIdleMs: 60_000,
   defaultClass: "standard",
@@ -14,6 +18,7 @@ export const GATEWAY_OPTIONS: GatewayOptions = {
   trustedProxies: [],
   idempotencyKeepMs: 600_000,
   idempotencyMaxBytes: 1_000_000,
+  logClientAddress: false,
   version: "0",
   log: () => {},
 };

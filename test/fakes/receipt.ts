@@ -18,6 +18,7 @@ export function receiptOf(receiptId: RequestId, tenant = "default"): Receipt {
     endpoint: "chat",
     stream: true,
     model: "m",
+    resolvedModel: "m",
     upstreamModel: "m",
     layer: "device",
     site: "here",
@@ -33,5 +34,8 @@ export function receiptOf(receiptId: RequestId, tenant = "default"): Receipt {
     carbonMicrograms: figure(0),
     choice: { reason: "least_loaded", excluded: [] },
     attempts: [],
+    runId: null,
+    step: null,
+    runLimits: null,
   };
 }

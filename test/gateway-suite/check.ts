@@ -3,16 +3,29 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MockHandle, RecordedRequest } from "../upstream/mock-upstream.ts";
 import { Exchange } from "./client.ts";
+import type { Head } from "./client.ts";
 
 /** What a gateway may lack for now, each with the reason that a skipped check states. */
 export const FEATURES = {
   "relayed-limits": "it does not hand on the upstream's 429 with its headers",
   "relayed-errors": "it does not put upstream errors into OpenAI's shape",
   timers: "it has no short timers for headers, first token and silence between tokens",
+  "total-timer": "it has no short timer for an answer as a whole",
+  "connect-timer": "it has no short timer for connecting, or no port that is deaf was arranged",
   backpressure: "it does not hold the upstream back for a slow client",
+  pauses: "it does not pass over a backend that asked for a pause, or no pair was arranged",
+  idempotency: "it keeps no answers for idempotency keys",
+  drain: "it cannot let an attempt run on whose client left, or none was arranged",
 } as const;
 
 export type Feature = keyof typeof FEATURES;
+
+/** What a gateway says that a request used. */
+export interface UsageSaid {
+  readonly outputTokens: number | null;
+  /** Whether it says that the figure is the upstream's own, and not its estimate. */
+  readonly isExact: boolean;
+}
 
 /** What a check works with. */
 export interface SuiteContext {
@@ -26,6 +39,9 @@ export interface SuiteContext {
   readonly patienceMs: number;
   /** The gateway's longest timer for headers, first token and silence; used where the feature `timers` is stated. */
   readonly timersMs: number;
+  readonly features: ReadonlySet<Feature>;
+  /** What the gateway says afterwards that a request used, by the head of its answer; absent where it does not say. */
+  readonly usageOf?: (head: Head) => Promise<UsageSaid>;
   /** Reports a measurement that nothing is asserted about. */
   readonly note: (text: string) => void;
 }
@@ -36,32 +52,6 @@ export interface Check {
   readonly title: string;
   readonly needs?: Feature;
   run(ctx: SuiteContext): Promise<void>;
-}
-
-/** A named part of a check. */
-export type Case = readonly [name: string, run: () => Promise<void>];
-
-/** Runs every case to its end, in turn, so that one failure does not hide another, and fails with all of them. */
-export async function cases(list: readonly Case[]): Promise<void> {
-  const failures: string[] = [];
-  for (const each of list) failures.push(...(await failureOf(each)));
-  if (failures.length > 0) assert.fail(failures.join("\n"));
-}
-
-/** The same, all at once: for cases that do nothing but wait. */
-export async function casesTogether(list: readonly Case[]): Promise<void> {
-  const failures = (await Promise.all(list.map(failureOf))).flat();
-  if (failures.length > 0) assert.fail(failures.join("\n"));
-}
-
-async function failureOf([name, run]: Case): Promise<string[]> {
-  try {
-    await run();
-    return [];
-  } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
-    return [`${name}: ${words.trimEnd().replaceAll(/\n+/g, "\n")}`];
-  }
 }
 
 /** A request under way, and the mark by which the mock's records of it are found. */
@@ -79,13 +69,19 @@ export interface Ask {
 
 /** Asks the gateway for a chat completion of one of the mock's models. */
 export function ask(ctx: SuiteContext, mockModel: string, how: Ask = {}): Asking {
-  const mark = `mark-${randomUUID()}`;
-  const body = JSON.stringify({
-    model: ctx.modelName(mockModel),
-    messages: [{ role: "user", content: `Say something. (${mark})` }],
-    ...how.fields,
-  });
+  const { mark, body } = bodyOf(ctx, mockModel, how.fields);
   return { mark, exchange: post(ctx, body, how) };
+}
+
+/** A body that asks for a chat completion, with a mark of its own. */
+export function bodyOf(
+  ctx: SuiteContext,
+  mockModel: string,
+  fields: Readonly<Record<string, unknown>> = {},
+): { readonly mark: string; readonly body: string } {
+  const mark = `mark-${randomUUID()}`;
+  const messages = [{ role: "user", content: `Say something. (${mark})` }];
+  return { mark, body: JSON.stringify({ model: ctx.modelName(mockModel), messages, ...fields }) };
 }
 
 /** Posts a body as it is. */
@@ -101,6 +97,11 @@ export function post(ctx: SuiteContext, body: string, how: Ask = {}): Exchange {
 /** The mock's records of a request, in the order of arrival. */
 export async function recordsOf(ctx: SuiteContext, mark: string): Promise<readonly RecordedRequest[]> {
   return (await ctx.upstream.listRequests()).filter((record) => record.bodyText.includes(mark));
+}
+
+/** A gateway may try several times before it gives up, each time as long as its timer. */
+export function timerPatience(ctx: SuiteContext): number {
+  return ctx.timersMs * 4 + ctx.patienceMs;
 }
 
 /** Polls until the value is there, and fails with the sentence when patience is over. */

@@ -1,73 +1,16 @@
 import { request as httpRequest } from "node:http";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { SseReader } from "./client.ts";
 import type { SseEvent } from "./client.ts";
-
-/** What the proxy can be told to get wrong. Each is a mistake that a real gateway has made. */
-export type Fault =
-  | "buffers"
-  | "no-cache-control"
-  | "hands-on-hop-headers"
-  | "leaks-usage"
-  | "hides-usage"
-  | "invents-usage"
-  | "replaces-zero"
-  | "ignores-leaving"
-  | "rewords-limits"
-  | "hands-on-pages"
-  | "ends-clean"
-  | "done-after-error"
-  | "breaks-silently"
-  | "no-timers"
-  | "bad-body-is-500"
-  | "leaks-upstream-id"
-  | "keeps-id"
-  | "parses-and-prints"
-  | "drops-params"
-  | "doubles-keys"
-  | "streams-by-default"
-  | "no-backpressure"
-  | "head-too-early"
-  | "sends-again";
-
-/** How the proxy is set up. */
-export interface ProxyOptions {
-  readonly upstream: string;
-  readonly timersMs: number;
-  readonly faults: ReadonlySet<Fault>;
-}
-
-/** One client request and what was read from it. */
-export interface Proxied {
-  readonly options: ProxyOptions;
-  readonly response: ServerResponse;
-  readonly requestId: string;
-  readonly bodyText: string;
-  readonly stream: boolean;
-  readonly asksUsage: boolean;
-}
-
-/** Answers with an error in OpenAI's shape. */
-export function sendError(response: ServerResponse, status: number, message: string): void {
-  response.writeHead(status, { "content-type": "application/json" });
-  response.end(
-    JSON.stringify({
-      error: { message, type: status < 500 ? "invalid_request_error" : "server_error", param: null, code: null },
-    }),
-  );
-}
-
-/** The longest silence that is borne; with the fault, one that no test waits for. */
-export function timerOf(options: ProxyOptions): number {
-  return options.faults.has("no-timers") ? 60_000 : options.timersMs;
-}
+import { errorText, Late, sendError, timerOf } from "./proxy-options.ts";
+import type { Fault, Proxied } from "./proxy-options.ts";
 
 interface Chunk {
   readonly choices?: readonly {
     readonly delta?: { readonly content?: string | null; readonly tool_calls?: unknown };
     readonly finish_reason?: string | null;
   }[];
-  usage?: { readonly prompt_tokens: number } | null;
+  usage?: { readonly prompt_tokens: number; readonly completion_tokens: number } | null;
   readonly error?: unknown;
 }
 
@@ -78,6 +21,10 @@ export class ProxyStream {
   readonly #held: string[] = [];
   #committed = false;
   #finished = false;
+  #pieces = 0;
+  #notReadMs = 0;
+  #waitsSinceMs: number | null = null;
+  #outputTokens: number | null = null;
 
   constructor(proxied: Proxied, upstream: IncomingMessage) {
     this.#proxied = proxied;
@@ -89,6 +36,7 @@ export class ProxyStream {
     if (this.#has("head-too-early")) this.#commit();
     const failure = await this.#read();
     const { response } = this.#proxied;
+    this.#tellUsage();
     if (response.destroyed) return;
     if (failure === undefined) {
       await this.#write("data: [DONE]\n\n");
@@ -100,34 +48,62 @@ export class ProxyStream {
   }
 
   /** Reads the upstream to its end and returns what went wrong, or undefined if it was complete. */
-  async #read(): Promise<string | undefined> {
+  async #read(): Promise<Error | undefined> {
     const type = this.#upstream.headers["content-type"] ?? "";
-    if (!type.startsWith("text/event-stream")) return "the upstream did not answer with a stream";
+    if (!type.startsWith("text/event-stream")) return new Error("the upstream did not answer with a stream");
     const reader = new SseReader();
-    const late = (): void => void this.#upstream.destroy(new Error("the upstream fell silent"));
-    let timer = setTimeout(late, timerOf(this.#proxied.options));
+    const { options } = this.#proxied;
+    const late = (stage: string): void => void this.#upstream.destroy(new Late(stage, options));
+    const arm = (): NodeJS.Timeout => setTimeout(() => late(this.#pieces > 0 ? "idle" : "first"), this.#borneMs());
+    let total = setTimeout(() => endTotal(), timerOf(options) * (this.#has("no-total") ? 100 : 2));
+    const endTotal = (): void => {
+      const notReadMs = this.#takeNotReadMs();
+      if (notReadMs > 0) total = setTimeout(endTotal, notReadMs);
+      else if (this.#borneMs() === timerOf(options)) late("total");
+    };
+    let timer = arm();
     try {
       for await (const bytes of this.#upstream) {
-        for (const event of reader.push(bytes as Buffer)) {
+        const events = reader.push(bytes as Buffer);
+        if (events.length === 0 && this.#has("comments-count")) clearTimeout(timer);
+        for (const event of events) {
           clearTimeout(timer);
           const failure = await this.#take(event);
           if (failure !== undefined) return failure;
-          timer = setTimeout(late, timerOf(this.#proxied.options));
+          timer = arm();
         }
       }
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      return error instanceof Error ? error : new Error(String(error));
     } finally {
       clearTimeout(timer);
+      clearTimeout(total);
     }
-    return this.#finished ? undefined : "the upstream ended its answer too early";
+    return this.#finished ? undefined : new Error("the upstream ended its answer too early");
   }
 
-  async #take(event: SseEvent): Promise<string | undefined> {
+  /** The longest silence that is borne now; with the fault, there is no end to it once the client has left. */
+  #borneMs(): number {
+    const { options, response } = this.#proxied;
+    return this.#has("drains-for-ever") && response.destroyed ? 60_000 : timerOf(options);
+  }
+
+  /** For how long the client has not read since this was last asked: its time is not the upstream's. */
+  #takeNotReadMs(): number {
+    const nowMs = performance.now();
+    const ms = this.#notReadMs + (this.#waitsSinceMs === null ? 0 : nowMs - this.#waitsSinceMs);
+    this.#notReadMs = 0;
+    if (this.#waitsSinceMs !== null) this.#waitsSinceMs = nowMs;
+    return Math.round(ms);
+  }
+
+  async #take(event: SseEvent): Promise<Error | undefined> {
     if (event.data === "[DONE]") return undefined;
     const chunk = JSON.parse(event.data) as Chunk;
-    if (chunk.error) return "the upstream failed";
+    if (chunk.error) return new Error("the upstream failed");
     const [choice] = chunk.choices ?? [];
+    if (choice?.delta?.content) this.#pieces += 1;
+    if (chunk.usage) this.#outputTokens = chunk.usage.completion_tokens;
     if (choice?.finish_reason) this.#finished = true;
     if (!this.#has("leaks-usage") && chunk.usage && !choice && !this.#proxied.asksUsage) return undefined;
     if (this.#has("hides-usage") && chunk.usage) return undefined;
@@ -135,6 +111,13 @@ export class ProxyStream {
     const content = choice?.delta?.content || choice?.delta?.tool_calls || choice?.finish_reason;
     if (content && !this.#has("buffers")) this.#commit();
     return undefined;
+  }
+
+  /** The upstream's own figure, or, where it was never told, the pieces that came. */
+  #tellUsage(): void {
+    const { state, requestId } = this.#proxied;
+    const isExact = this.#outputTokens !== null && !this.#has("estimates-drained");
+    state.usages.set(requestId, { outputTokens: isExact ? this.#outputTokens : this.#pieces, isExact });
   }
 
   #usageFaults(chunk: Chunk, data: string): string {
@@ -159,11 +142,13 @@ export class ProxyStream {
 
   async #write(text: string): Promise<void> {
     const { response } = this.#proxied;
+    if (response.destroyed) return;
     if (!this.#committed) {
       this.#held.push(text);
       return;
     }
     if (response.write(text) || this.#has("no-backpressure")) return;
+    this.#waitsSinceMs = performance.now();
     await new Promise<void>((resolve) => {
       const go = (): void => {
         response.off("drain", go).off("close", go);
@@ -171,19 +156,17 @@ export class ProxyStream {
       };
       response.on("drain", go).on("close", go);
     });
+    this.#notReadMs += performance.now() - this.#waitsSinceMs;
+    this.#waitsSinceMs = null;
   }
 
-  #fail(message: string): void {
+  #fail(failure: Error & { readonly code?: string }): void {
     const { response } = this.#proxied;
     this.#upstream.destroy();
     if (this.#has("sends-again")) this.#sendAgain();
-    if (!this.#committed) return sendError(response, 502, message);
+    if (!this.#committed) return sendError(response, 502, failure);
     if (this.#has("breaks-silently")) return void response.destroy();
-    if (!this.#has("ends-clean")) {
-      response.write(
-        `data: ${JSON.stringify({ error: { message, type: "server_error", param: null, code: null } })}\n\n`,
-      );
-    }
+    if (!this.#has("ends-clean")) response.write(`data: ${errorText(failure)}\n\n`);
     if (this.#has("done-after-error")) response.write("data: [DONE]\n\n");
     response.end();
   }

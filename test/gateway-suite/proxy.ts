@@ -1,13 +1,21 @@
 import { randomUUID } from "node:crypto";
-import { createServer, request as httpRequest } from "node:http";
+import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { ProxyStream, sendError, timerOf } from "./proxy-stream.ts";
-import type { Proxied, ProxyOptions } from "./proxy-stream.ts";
+import type { UsageSaid } from "./check.ts";
+import type { Head } from "./client.ts";
+import { ProxyKeys } from "./proxy-keys.ts";
+import { Late, sendError, timerOf } from "./proxy-options.ts";
+import type { Proxied, ProxyOptions, ProxyState } from "./proxy-options.ts";
+import { ProxyStream } from "./proxy-stream.ts";
+import { sendUpstream } from "./proxy-upstream.ts";
+import { until } from "../until.ts";
 
 /** A proxy that runs. */
 export interface Proxy {
   readonly baseUrl: string;
+  /** What a streamed request used, by the head of its answer, once it is over upstream. */
+  usageOf(head: Head): Promise<UsageSaid>;
   close(): Promise<void>;
 }
 
@@ -16,15 +24,29 @@ export interface Proxy {
  * one that must not pass, so that it is known to be able to fail. It is an aid of the suite and nothing else.
  */
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
+  const state: ProxyState = { pausedUntilMs: new Map(), usages: new Map() };
+  const keys = new ProxyKeys(options);
   const server = createServer((request, response) => {
-    serve(options, request, response).catch((error: unknown) => {
+    const take = async (): Promise<void> => {
+      const bodyText = await readAll(request);
+      if (keys.takes(request)) {
+        await keys.answer(request, response, { bodyText, ownUrl: `${baseUrl}/chat/completions` });
+      } else await serve({ options, state, bodyText }, request, response);
+    };
+    take().catch((error: unknown) => {
       if (response.headersSent) response.destroy();
-      else sendError(response, 502, error instanceof Error ? error.message : String(error));
+      else sendError(response, 502, error instanceof Error ? error : new Error(String(error)));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
   return {
-    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    baseUrl,
+    usageOf: async ({ headers }) => {
+      const id = String(headers["x-request-id"]);
+      await until("the proxy tells what was used", () => state.usages.has(id));
+      return state.usages.get(id) as UsageSaid;
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -40,21 +62,27 @@ async function readAll(message: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString("utf8");
 }
 
-async function serve(options: ProxyOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(
+  { options, state, bodyText }: Pick<Proxied, "options" | "state" | "bodyText">,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const { faults } = options;
   const given = request.headers["x-request-id"];
   const requestId = typeof given === "string" ? given : `proxy-${randomUUID()}`;
   response.setHeader("x-request-id", requestId);
-  const bodyText = await readAll(request);
   const body = parseObject(bodyText);
-  if (!body) return sendError(response, faults.has("bad-body-is-500") ? 500 : 400, "the body is not a JSON object");
+  const message = "the body is not a JSON object";
+  if (!body) return sendError(response, faults.has("bad-body-is-500") ? 500 : 400, { message });
   const stream = faults.has("streams-by-default") ? body["stream"] !== false : body["stream"] === true;
   const streamOptions = body["stream_options"] as { readonly include_usage?: unknown } | null | undefined;
   const proxied: Proxied = {
     options,
+    state,
     response,
     requestId,
     bodyText,
+    model: String(body["model"]),
     stream,
     asksUsage: streamOptions?.include_usage === true,
   };
@@ -87,36 +115,6 @@ function upstreamBody(proxied: Proxied, body: Record<string, unknown>): string {
   return proxied.bodyText.replace("{", () => `{${force ? forced : ""}${flagged}`);
 }
 
-/** Sends the request and returns when the headers have come. The client's leaving and the timer both end it. */
-function sendUpstream(proxied: Proxied, body: string): Promise<IncomingMessage> {
-  const { options, response } = proxied;
-  return new Promise((resolve, reject) => {
-    const upstream = httpRequest(`${options.upstream}/chat/completions`, {
-      method: "POST",
-      agent: false,
-      headers: {
-        "content-type": "application/json",
-        "content-length": String(Buffer.byteLength(body)),
-        ...(options.faults.has("keeps-id") ? {} : { "x-request-id": proxied.requestId }),
-      },
-    });
-    const timer = setTimeout(
-      () => upstream.destroy(new Error("the upstream sent no headers in time")),
-      timerOf(options),
-    );
-    upstream.once("response", (incoming) => {
-      clearTimeout(timer);
-      resolve(incoming);
-    });
-    upstream.on("error", (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-    if (!options.faults.has("ignores-leaving")) response.once("close", () => upstream.destroy());
-    upstream.end(body);
-  });
-}
-
 async function relay(proxied: Proxied, upstream: IncomingMessage): Promise<void> {
   const { response, options } = proxied;
   if (options.faults.has("leaks-upstream-id"))
@@ -124,21 +122,15 @@ async function relay(proxied: Proxied, upstream: IncomingMessage): Promise<void>
   if (options.faults.has("hands-on-hop-headers"))
     response.setHeader("x-mock-hop", upstream.headers["x-mock-hop"] ?? "");
   if (upstream.statusCode === 200 && proxied.stream) return new ProxyStream(proxied, upstream).run();
-  const text = await within(readAll(upstream), { ms: timerOf(options), what: "whole answer", upstream });
+  const text = await wholeText(upstream, options);
   if (upstream.statusCode === 200) return relayWhole(proxied, text);
   relayError(proxied, upstream, text);
 }
 
-async function within<T>(
-  promise: Promise<T>,
-  limit: { readonly ms: number; readonly what: string; readonly upstream: IncomingMessage },
-): Promise<T> {
-  const timer = setTimeout(
-    () => limit.upstream.destroy(new Error(`the upstream sent no ${limit.what} in time`)),
-    limit.ms,
-  );
+async function wholeText(upstream: IncomingMessage, options: ProxyOptions): Promise<string> {
+  const timer = setTimeout(() => upstream.destroy(new Late("total", options)), timerOf(options));
   try {
-    return await promise;
+    return await readAll(upstream);
   } finally {
     clearTimeout(timer);
   }
@@ -147,7 +139,9 @@ async function within<T>(
 function relayWhole(proxied: Proxied, text: string): void {
   const { response, options } = proxied;
   const body = parseObject(text);
-  if (!Array.isArray(body?.["choices"])) return sendError(response, 502, "the upstream's answer is not a completion");
+  if (!Array.isArray(body?.["choices"])) {
+    return sendError(response, 502, { message: "the upstream's answer is not a completion" });
+  }
   const usage = body["usage"] as { readonly prompt_tokens: number } | undefined;
   if (options.faults.has("replaces-zero") && usage?.prompt_tokens === 0) body["usage"] = { ...usage, prompt_tokens: 9 };
   if (options.faults.has("invents-usage")) body["usage"] = { ...usage, prompt_tokens: 2020 };
@@ -165,7 +159,7 @@ function relayError(proxied: Proxied, upstream: IncomingMessage, text: string): 
     return;
   }
   if (!body || options.faults.has("rewords-limits"))
-    return sendError(response, status, `upstream error: status ${status}`);
+    return sendError(response, status, { message: `upstream error: status ${status}` });
   const kept = Object.entries(upstream.headers).filter(
     ([name]) => name === "retry-after" || name.startsWith("x-ratelimit-"),
   );

@@ -127,3 +127,11 @@ export async function readError(exchange: Exchange, range: readonly [number, num
   const { body } = await readJson(exchange);
   return { status, headers, ...assertError(body) };
 }
+
+/** Asserts that `retry-after`, in either form, asks for the seven seconds of the mock's refusals, told at `sentAtMs` or later. */
+export function assertPauseTold(retryAfter: string | undefined, sentAtMs: number): void {
+  const told = retryAfter ?? "";
+  // A gateway may turn a date into seconds, which says the same; a date knows no parts of a second.
+  const seconds = /^\d+$/.test(told) ? Number(told) : (Date.parse(told) - sentAtMs) / 1000;
+  assert.ok(seconds >= 1 && seconds <= 8, `retry-after: ${told}`);
+}

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import OpenAI from "openai";
+import { FullPort } from "../scenarios/lib/full-port.ts";
 import { MOCK_MODELS, TOOL_CALLS } from "../upstream/behaviours.ts";
 import { PIECES, USAGE, ZERO_USAGE } from "../upstream/chunks.ts";
 import { connectMock, startMock } from "../upstream/mock-upstream.ts";
@@ -10,7 +11,7 @@ import type { Asking, Feature } from "./check.ts";
 import { SseReader } from "./client.ts";
 import { canonical, duplicateKeys } from "./json-text.ts";
 import { startProxy } from "./proxy.ts";
-import type { Fault } from "./proxy-stream.ts";
+import type { Fault } from "./proxy-options.ts";
 import { readError, readJson, readStream, readToContent } from "./reading.ts";
 import { checks, contextOf, gatewaySuite } from "./suite.ts";
 
@@ -18,14 +19,25 @@ const features = new Set(Object.keys(FEATURES) as Feature[]);
 const timersMs = 2000;
 
 const mock = await startMock();
-const rightProxy = await startProxy({ upstream: mock.baseUrl, timersMs, faults: new Set() });
+const deaf = FullPort.isPossible ? await FullPort.open() : null;
+if (deaf === null) features.delete("connect-timer");
+const toMock = { upstream: mock.baseUrl, ...(deaf === null ? {} : { deafPort: deaf.port }) };
+const rightProxy = await startProxy({ ...toMock, timersMs, faults: new Set() });
 after(async () => {
   await rightProxy.close();
+  await deaf?.[Symbol.asyncDispose]();
   await mock.close();
 });
 
 // A check that cannot pass says nothing when it fails.
-gatewaySuite({ name: "a proxy without faults", baseUrl: rightProxy.baseUrl, upstream: mock, features, timersMs });
+gatewaySuite({
+  name: "a proxy without faults",
+  baseUrl: rightProxy.baseUrl,
+  upstream: mock,
+  features,
+  timersMs,
+  usageOf: rightProxy.usageOf,
+});
 
 /** Each fault, the checks that have to notice it, and what they have to say, so that none fails for another reason. */
 const NOTICED_BY: Readonly<Record<Fault, Readonly<Record<string, RegExp>>>> = {
@@ -39,13 +51,20 @@ const NOTICED_BY: Readonly<Record<Fault, Readonly<Record<string, RegExp>>>> = {
   "ignores-leaving": {
     "5": /quiet: the upstream's connection stayed open/,
     "6": /whole answer, slow: the upstream's connection stayed open/,
+    f: /^cancel: the upstream's connection stayed open/,
   },
-  "rewords-limits": { "7": /rate-limited streamed: error.message/ },
+  "rewords-limits": {
+    "7": /rate-limited streamed: error.message/,
+    "17": /in seconds, one backend: retry-after/,
+  },
   "hands-on-pages": { "8": /error-500-html streamed: [^]*content-type/ },
   "ends-clean": { "9": /dies-mid-stream: a clean end without/, b: /ends-early: a clean end without/ },
   "done-after-error": { "9": /dies-mid-stream: the number of \[DONE\]/, b: /error-in-stream: the number of \[DONE\]/ },
   "breaks-silently": { b: /dies-mid-stream: error events/ },
   "no-timers": { "10": /waited \d+ ms for the next event/, "11": /silent-comments streamed: waited/ },
+  "no-total": { c: /^total: the answer went on/ },
+  "one-code": { c: /stages that share a code: / },
+  "comments-count": { c: /^comments are no first token: code/ },
   "bad-body-is-500": { "12": /cut off: status 500, not 400/ },
   "leaks-upstream-id": { "13": /none given, whole: the upstream's own id/ },
   "keeps-id": { "13": /given, whole: the id forwarded/ },
@@ -53,13 +72,26 @@ const NOTICED_BY: Readonly<Record<Fault, Readonly<Record<string, RegExp>>>> = {
   "drops-params": { "14": /whole: the parameter seed was dropped/ },
   "doubles-keys": { "14": /streamed, empty stream_options: keys twice/ },
   "streams-by-default": { "15": /omitted: content-type/ },
-  "no-backpressure": { "16": /bytes that the client had not read/ },
+  "no-backpressure": { "16": /bytes that the client had not read|never stood still/ },
   "head-too-early": { a: /dies-before-content streamed: status 200/ },
   "sends-again": { g: /dies-mid-stream: requests that reached the upstream/ },
+  "ignores-pauses": { "17": /in seconds, another fits: called again/ },
+  "ignores-dates": { "17": /^as a date, another fits: called again/ },
+  "pauses-for-ever": { "17": /in seconds, another fits: the backend[^]* was not called/ },
+  "forgets-keys": { "18": /the same again, whole: the answer/ },
+  "replays-any-body": { "18": /^another body: status 200, not 409/ },
+  "serves-in-progress": { "18": /^in progress, whole: waited/ },
+  "never-drains": { f: /^drain: the upstream was closed before its end/ },
+  "drains-for-ever": { f: /^drain of what does not end: the upstream's connection stayed open/ },
+  "estimates-drained": { f: /^drain: usage, exact/ },
 };
 
 /** Faults run against slow timers, so that what fails is the check's patience and not the proxy's. */
 const SLOW_TIMERS_MS = 20_000;
+
+/** But where the timers themselves are judged: those that are not at fault have to come, and in time. */
+const TIMELY_MS = 500;
+const TIMELY: ReadonlySet<Fault> = new Set<Fault>(["no-total", "one-code", "comments-count", "drains-for-ever"]);
 
 /** Asks the mock itself, with the suite's own client. */
 function askMock(model: string, fields: Readonly<Record<string, unknown>> = {}, patienceMs = 2000): Asking {
@@ -189,14 +221,16 @@ describe("every check fails against the mistake that it is there for", () => {
 
   for (const [fault, sayings] of Object.entries(NOTICED_BY) as [Fault, Readonly<Record<string, RegExp>>][]) {
     it(`${fault} is noticed by ${Object.keys(sayings).join(" and ")}`, async () => {
-      const proxy = await startProxy({ upstream: mock.baseUrl, timersMs: SLOW_TIMERS_MS, faults: new Set([fault]) });
+      const proxyTimersMs = TIMELY.has(fault) ? TIMELY_MS : SLOW_TIMERS_MS;
+      const proxy = await startProxy({ ...toMock, timersMs: proxyTimersMs, faults: new Set([fault]) });
       const gateway = {
         name: fault,
         baseUrl: proxy.baseUrl,
         upstream: mock,
         features,
-        timersMs: 250,
+        timersMs: TIMELY_MS,
         patienceMs: 1000,
+        usageOf: proxy.usageOf,
       };
       try {
         for (const check of checks) {

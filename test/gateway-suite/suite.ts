@@ -1,14 +1,17 @@
 import { describe, it } from "node:test";
 import type { MockHandle } from "../upstream/mock-upstream.ts";
 import { FEATURES } from "./check.ts";
-import type { Check, Feature, SuiteContext } from "./check.ts";
+import type { Check, Feature, SuiteContext, UsageSaid } from "./check.ts";
+import { againChecks } from "./checks/again.ts";
 import { failingChecks } from "./checks/failing.ts";
+import type { Head } from "./client.ts";
 import { leavingChecks } from "./checks/leaving.ts";
 import { requestChecks } from "./checks/requests.ts";
+import { stageChecks } from "./checks/stages.ts";
 import { streamingChecks } from "./checks/streaming.ts";
 import { usageChecks } from "./checks/usage.ts";
 
-/** A gateway to run the suite against. Its one upstream is the mock, and it serves the mock's models. */
+/** A gateway to run the suite against. Its upstream is the mock; it serves the mock's models, and the arrangements of what it claims. */
 export interface GatewayUnderTest {
   readonly name: string;
   /** The gateway's URL, ending in `/v1`. */
@@ -23,6 +26,8 @@ export interface GatewayUnderTest {
   readonly patienceMs?: number;
   /** The gateway's longest timer for headers, first token and silence, where it has the feature `timers`; 2,000 unless given. */
   readonly timersMs?: number;
+  /** What it says afterwards that a request used, by the head of its answer. */
+  readonly usageOf?: (head: Head) => Promise<UsageSaid>;
 }
 
 /** Every check, in the order of the reference's table and rules. */
@@ -32,6 +37,8 @@ export const checks: readonly Check[] = [
   ...leavingChecks,
   ...failingChecks,
   ...requestChecks,
+  ...againChecks,
+  ...stageChecks,
 ].toSorted((left, right) => order(left.id) - order(right.id));
 
 function order(id: string): number {
@@ -53,6 +60,8 @@ export function contextOf(gateway: GatewayUnderTest, note: (text: string) => voi
     ...(gateway.apiKey === undefined ? {} : { apiKey: gateway.apiKey }),
     modelName: gateway.modelName ?? ((mockModel) => mockModel),
     patienceMs: gateway.patienceMs ?? 5000,
+    features: gateway.features,
+    ...(gateway.usageOf === undefined ? {} : { usageOf: gateway.usageOf }),
     timersMs: gateway.features.has("timers") ? (gateway.timersMs ?? 2000) : 0,
     note,
   };

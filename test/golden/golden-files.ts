@@ -5,14 +5,21 @@
 import { readFileSync } from "node:fs";
 import { ERRORS, type ErrorCode } from "../../src/base/errors.ts";
 import { OpenAiEngine } from "../../src/engines/openai.ts";
+import { shown } from "../../src/gateway/runs.ts";
 import { Gateway } from "../../src/gateway/server.ts";
 import { errorEnvelope } from "../../src/wire/error.ts";
+import { modelEntry } from "../../src/wire/models.ts";
 import type { Exchange } from "../../src/ports/exchange.ts";
 import { PATIENT } from "../engine-conformance/subject.ts";
 import { FIXTURES, observationOf } from "../engines/fixtures.ts";
-import { FakeDesk } from "../fakes/desk.ts";
+import { FakeDesk, modelViewOf } from "../fakes/desk.ts";
 import { GATEWAY_OPTIONS } from "../fakes/gateway.ts";
+import { cloudGoldenFiles } from "../shapes/cloud-golden.ts";
+import { runPageOf } from "../fakes/run.ts";
 import { startMock } from "../upstream/mock-upstream.ts";
+
+/** Half a minute after the run began. */
+const RUN_SEEN_WALL_MS = 1_700_000_030_000;
 
 /** One golden file, by its name from this folder. */
 export interface GoldenFile {
@@ -24,9 +31,15 @@ export interface GoldenFile {
 export async function makeGoldenFiles(): Promise<readonly GoldenFile[]> {
   return [
     { name: "errors.txt", text: errorLines() },
+    {
+      name: "run.json",
+      text: `${JSON.stringify(shown("agent-7", runPageOf("agent-7"), RUN_SEEN_WALL_MS), null, 2)}\n`,
+    },
+    { name: "models.txt", text: modelList() },
     { name: "answer-stream.http", text: await answerText({ stream: true }) },
     { name: "answer-stream-usage.http", text: await answerText({ stream: true, wantsUsage: true }) },
     { name: "answer-whole.http", text: await answerText({ stream: false }) },
+    ...cloudGoldenFiles(),
     ...FIXTURES.map((fixture) => ({
       name: `../engines/fixtures/${fixture.name}/expected.json`,
       text: `${JSON.stringify(observationOf(fixture), null, 2)}\n`,
@@ -52,6 +65,31 @@ function errorLines(): string {
   return Object.entries(ERRORS)
     .map(([code, { status }]) => `${status} ${JSON.stringify(errorEnvelope(code as ErrorCode))}\n`)
     .join("");
+}
+
+/** The entries of GET /v1/models, one a line: a model of which all is known, one of which nothing is, and an alias of both. */
+function modelList(): string {
+  const price = {
+    inputNanoUsdPerMillion: 150_000_000,
+    cachedInputNanoUsdPerMillion: 75_000_000,
+    outputNanoUsdPerMillion: 600_000_000,
+    reasoningNanoUsdPerMillion: null,
+    isFrom: true,
+  };
+  const known = modelViewOf("org/known", {
+    aliases: ["known", "default"],
+    contextTokens: 131_072,
+    maxOutputTokens: 8_192,
+    inputModalities: ["text", "image"],
+    outputModalities: ["text"],
+    capabilities: { tools: true, jsonSchema: false },
+    description: "A model of which all is known.",
+    ownedBy: "org",
+    price,
+  });
+  const alias = modelViewOf("either", { aliasOf: ["org/known", "unknown"] });
+  const data = [known, modelViewOf("unknown"), alias].map((view) => modelEntry(view, 1_700_000_000));
+  return data.map((entry) => `${JSON.stringify(entry)}\n`).join("");
 }
 
 interface Asked {

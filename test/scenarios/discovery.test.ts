@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { readJson, readStream, readToContent } from "../gateway-suite/reading.ts";
+import { readError, readJson, readStream, readToContent } from "../gateway-suite/reading.ts";
 import { type MockUpstream, startMock } from "../upstream/mock-upstream.ts";
 import { chat, receiptIdOf, receiptOf } from "./lib/ask.ts";
 import { Baseload, Folder } from "./lib/baseload.ts";
@@ -70,7 +70,8 @@ describe("members found in a file", () => {
     const config = (more: string): string =>
       `version: 1\nbackends:\n  vllm: { discover: { file: "${later}" }, models: "*"${more} }\n`;
     await using server = await Baseload.start({ config: config("") });
-    assert.equal((await readJson(chat(server, "ok"))).status, 404);
+    const none = await readError(chat(server, "ok"), [503, 503]);
+    assert.deepEqual([none.code, none.headers["retry-after"]], ["no_members", "1"]);
     folder.write("later.json", JSON.stringify([{ targets: [address(mocks[0])] }]));
     await server.printed(/joined/);
     assert.deepEqual(await servers(server, 1), new Set([`vllm/${address(mocks[0])}`]));

@@ -37,6 +37,10 @@ backends:
   deaf: { url: "http://127.0.0.1:${fullPort.port}/v1", models: [deaf], watch: { connectMs: 300 } }
   small: { url: "${url}", models: [small], contextTokens: 10 }
   text: { url: "${url}", models: { text: ok }, endpoints: [completions] }
+  granted: { url: "${url}", models: { granted: ok }, quota: { requestsPerDay: 1 } }
+  short: { url: "${url}", models: { ok-short: ok } }
+  pool: { discover: { file: no-such-file.json }, models: [pooled] }
+models: { ok-short: { maxOutputTokens: 100, capabilities: { tools: false } } }
 `,
 });
 const keyed = await Baseload.start({
@@ -170,6 +174,12 @@ async function oneRequestTooMany(): Promise<Seen> {
   return answer;
 }
 
+/** What the second of two equal calls of a run is answered. */
+async function secondOfRun(headers: Readonly<Record<string, string>>): Promise<Seen> {
+  await chat(server, "ok", { headers }).text();
+  return asked("ok", {}, headers);
+}
+
 const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   invalid_json: () => seen(post(server, "/chat/completions", { body: "{" })),
   json_too_deep: () => seen(post(server, "/chat/completions", { body: "[".repeat(1000) })),
@@ -193,6 +203,8 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   model_not_found: () => asked("no-such-model"),
   endpoint_not_served: () => asked("text"),
   context_length_exceeded: () => asked("small", { messages: [{ role: "user", content: "x".repeat(5000) }] }),
+  output_limit_exceeded: () => asked("ok-short", { max_tokens: 1000 }),
+  content_unsupported: () => asked("ok-short", { tools: [{ type: "function", function: { name: "f" } }] }),
   unknown_class: () => asked("ok", {}, { "x-baseload-class": "no-such-class" }),
   backend_not_found: () => fetched("/api/backends/no-such/cordon", { method: "POST" }),
   file_not_found: () => fetched("/v1/files/file-none"),
@@ -200,6 +212,10 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   file_storage_full: () => uploaded(900),
   batch_not_found: () => fetched("/v1/batches/batch_none"),
   receipt_not_found: () => fetched("/api/receipts/018f0000-0000-7000-8000-000000000000"),
+  run_not_found: () => fetched("/api/runs/no-such-run"),
+  run_limit_exceeded: () => secondOfRun({ "x-baseload-run": "one-step", "x-baseload-run-max-steps": "1" }),
+  run_limit_unknown: () => asked("ok", {}, { "x-baseload-run": "unpriced", "x-baseload-run-max-usd": "1" }),
+  run_loop_detected: () => secondOfRun({ "x-baseload-run": "loop", "x-baseload-run-max-same-calls": "1" }),
   idempotency_conflict: async () => {
     await asked("ok", {}, { "idempotency-key": "conflict" }).catch(() => {});
     return asked("ok", { max_tokens: 3 }, { "idempotency-key": "conflict" });
@@ -216,15 +232,19 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   },
   too_many_connections: oneConnectionTooMany,
   too_many_requests: oneRequestTooMany,
+  quota_exceeded: async () => {
+    await readJson(chat(server, "granted"));
+    return asked("granted");
+  },
+  no_members: () => asked("pooled"),
   queue_full: async () => (await crowd).full,
   queue_timeout: async () => (await crowd).timedOut,
   storage_unavailable: { elsewhere: "test/scenarios/durability.test.ts", because: "it takes a full disk" },
   shutting_down: stopping,
   upstream_unreachable: () => asked("dead"),
-  upstream_connect_timeout:
-    process.platform === "linux"
-      ? () => asked("deaf")
-      : { elsewhere: "test/scenarios/errors.test.ts", because: "other systems accept connections beyond the queue" },
+  upstream_connect_timeout: FullPort.isPossible
+    ? () => asked("deaf")
+    : { elsewhere: "test/scenarios/errors.test.ts", because: "other systems accept connections beyond the queue" },
   upstream_headers_timeout: () => streamed("headers"),
   upstream_first_timeout: () => streamed("first"),
   upstream_idle_timeout: () => inStream("idle"),

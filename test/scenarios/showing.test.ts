@@ -28,7 +28,7 @@ version: 1
 sites: { here: { layer: enterprise, electricityUsdPerKwh: 0.2, gridGramsPerKwh: 400 } }
 backends:
   rack: { url: ${mock.baseUrl}, key: { env: UPSTREAM_KEY }, models: [ok, error-500], watts: 700, price: { inputUsdPerMillion: 1, outputUsdPerMillion: 2 } }
-telemetry: { requestLog: ${JSON.stringify(log)} }
+telemetry: { requestLog: ${JSON.stringify(log)}, logClientAddress: true }
 `,
     env: { UPSTREAM_KEY: "sk-upstream-8d1f" },
   });
@@ -50,13 +50,13 @@ telemetry: { requestLog: ${JSON.stringify(log)} }
     },
     { withinMs: 5000, orElse: "the request log has not three lines" },
   );
-  const ids = logged
+  const lines = logged
     .trimEnd()
     .split("\n")
-    .map((line) => (JSON.parse(line) as { receiptId: string }).receiptId);
+    .map((line) => JSON.parse(line) as { receiptId: string; clientAddress?: string });
   assert.deepEqual(
-    ids,
-    receipts.map(({ receiptId }) => receiptId),
+    lines.map(({ receiptId, clientAddress }) => [receiptId, clientAddress]),
+    receipts.map(({ receiptId }) => [receiptId, "127.0.0.1"]),
   );
   for (const secret of ["sk-upstream", "messages"]) assert.ok(!(logged + text).includes(secret), secret);
 });

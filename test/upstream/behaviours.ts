@@ -3,7 +3,7 @@ import type { Action } from "./actions.ts";
 import { CACHED_USAGE, PIECES, ZERO_USAGE } from "./chunks.ts";
 import type { Piece } from "./chunks.ts";
 import { JSON_HEAD, STREAM_HEAD, told } from "./script.ts";
-import type { Behaviour, Script } from "./script.ts";
+import type { Asked, Behaviour, Script } from "./script.ts";
 
 /** The error that the mock gives inside streams and inside answers that lie about their status. */
 export const STREAM_ERROR = {
@@ -19,14 +19,18 @@ export const TOOL_CALLS = [
 interface Fixed {
   readonly status: number;
   readonly body: string | object;
-  readonly headers?: () => Readonly<Record<string, string>>;
+  readonly headers?: (asked: Asked) => Readonly<Record<string, string>>;
 }
 
 function fixed(says: string, reply: Fixed): Behaviour {
   const body = typeof reply.body === "string" ? reply.body : JSON.stringify(reply.body);
   return {
     says,
-    answer: () => ({ status: reply.status, headers: { ...JSON_HEAD, ...reply.headers?.() }, actions: [text(body)] }),
+    answer: (asked) => ({
+      status: reply.status,
+      headers: { ...JSON_HEAD, ...reply.headers?.(asked) },
+      actions: [text(body)],
+    }),
   };
 }
 
@@ -214,6 +218,16 @@ const NUMBERED: Readonly<Record<string, Behaviour>> = {
     afterPiece: () => [wait(number)],
     wholeBefore: [wait(number * PIECES.length)],
   })),
+  "limited-": fixed("429, retry-after: N", {
+    status: 429,
+    body: RATE_LIMITED,
+    headers: ({ number }) => ({ "retry-after": String(number) }),
+  }),
+  "limited-date-": fixed("429, retry-after as the HTTP date of N seconds ahead", {
+    status: 429,
+    body: RATE_LIMITED,
+    headers: ({ number }) => ({ "retry-after": new Date(Date.now() + number * 1000).toUTCString() }),
+  }),
   "long-": told("N content chunks", ({ number }) => ({ pieces: numbered(number) })),
   "flood-": told("N MiB of content in chunks of 16 KiB", ({ number }) => ({ pieces: flood(number) })),
 };

@@ -1,5 +1,7 @@
 import { ENGINE_KINDS } from "../../base/engine-observation.ts";
 import { addressFindings } from "./addresses.ts";
+import { credentialFindings } from "./cloud-checks.ts";
+import { modelFindings } from "./model-checks.ts";
 import { NAME_PATTERN, NAME_REMEDY } from "./names.ts";
 import { shown } from "./problems.ts";
 import type { Finding, Path } from "./problems.ts";
@@ -18,7 +20,13 @@ export const DEFAULT_SITE = "local";
  * that one run reports everything.
  */
 export function crossCheck(raw: unknown): readonly Finding[] {
-  return [...nameFindings(raw), ...backendFindings(raw), ...serverFindings(raw), ...keyFindings(raw)];
+  return [
+    ...nameFindings(raw),
+    ...backendFindings(raw),
+    ...modelFindings(raw),
+    ...serverFindings(raw),
+    ...keyFindings(raw),
+  ];
 }
 
 function nameFindings(raw: unknown): Finding[] {
@@ -45,6 +53,7 @@ function backendFindings(raw: unknown): Finding[] {
   for (const [name, backend] of entriesOf(backends)) {
     if (!isRecord(backend)) continue;
     findings.push(...placeFindings(name, backend), ...addressFindings(name, backend));
+    findings.push(...credentialFindings(name, backend));
     const site = fieldOf(backend, "site");
     if (site === undefined && sites.length > 1) {
       findings.push(finding(["backends", name], "site is missing", `write site: with one of ${list(sites)}`));
@@ -52,12 +61,6 @@ function backendFindings(raw: unknown): Finding[] {
     if (typeof site === "string" && !sites.includes(site)) {
       findings.push(
         finding(["backends", name, "site"], `there is no site "${shown(site)}"`, choose(site, sites, "sites")),
-      );
-    }
-    const any = fieldOf(fieldOf(backend, "models"), "*");
-    if (any !== undefined && any !== "*") {
-      findings.push(
-        finding(["backends", name, "models", "*"], "any name can only be passed as it is", 'write "*": "*"'),
       );
     }
   }
@@ -82,6 +85,17 @@ function serverFindings(raw: unknown): Finding[] {
   if (typeof chosen === "string" && !classes.includes(chosen)) {
     findings.push(
       finding(["server", "defaultClass"], `there is no class "${shown(chosen)}"`, choose(chosen, classes, "classes")),
+    );
+  }
+  const [url, headers] = [fieldOf(server, "maxUrlBytes") ?? 8192, fieldOf(server, "maxHeaderBytes") ?? 16_384];
+  if (typeof url === "number" && typeof headers === "number" && url >= headers) {
+    const key = fieldOf(server, "maxUrlBytes") === undefined ? "maxHeaderBytes" : "maxUrlBytes";
+    findings.push(
+      finding(
+        ["server", key],
+        "maxHeaderBytes is not more than maxUrlBytes, which counts towards it",
+        "raise maxHeaderBytes or lower maxUrlBytes",
+      ),
     );
   }
   const first = fieldOf(server, "cooldownFirstMs") ?? 1000;

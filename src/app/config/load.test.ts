@@ -23,6 +23,10 @@ const SERVER_DEFAULTS = {
   tls: null,
   maxBodyBytes: 33554432,
   maxAnswerBytes: 67108864,
+  maxUrlBytes: 8192,
+  maxHeaders: 100,
+  maxHeaderBytes: 16384,
+  maxJsonDepth: 256,
   uploadTimeoutMs: 30000,
   maxConnections: 10000,
   maxConnectionsPerClient: null,
@@ -67,6 +71,7 @@ test("without a file there is one embedded backend with the tiny model, on loopb
       models: { "baseload-tiny": "baseload-tiny" },
       endpoints: ["chat", "completions", "embeddings", "responses"],
       maxConcurrent: 4,
+      quota: null,
       contextTokens: null,
       watts: null,
       price: null,
@@ -95,7 +100,7 @@ test("without a file the limits are those of the documentation", () => {
   assert.deepEqual(config.kernel.cooldown, { firstMs: 1000, maxMs: 30000 });
   assert.deepEqual(Object.keys(config.kernel.classes), ["standard", "interactive", "batch"]);
   assert.deepEqual(config.kernel.classes["batch"], { ttftMs: null, tpotMs: null, e2eMs: null });
-  assert.deepEqual(config.telemetry, { probeIntervalMs: 30000, requestLog: "none" });
+  assert.deepEqual(config.telemetry, { probeIntervalMs: 30000, requestLog: "none", logClientAddress: false });
   assert.deepEqual(config.tenants, []);
 });
 
@@ -113,6 +118,7 @@ test("an openai backend: slash removed, key from the environment, models discove
       discoverModels: true,
       speaks: ["chat", "completions", "embeddings"],
       onLoss: "refuse",
+      modelsAreOptional: false,
     },
   ]);
   assert.equal(config.kernel.backends[0]?.models, null);
@@ -247,6 +253,7 @@ backends:
     key: {env: KEY}
     headers: {x-api-key: abc}
   small: {site: here, engine: embedded, maxConcurrent: 9}
+telemetry: {logClientAddress: true}
 `,
     "b.yaml",
   );
@@ -255,5 +262,26 @@ backends:
     "b.yaml:8:5: backends.main.url: warning: the key travels unencrypted → use https, unless the network is trusted",
     "b.yaml:10:5: backends.main.headers: warning: the header x-api-key may be a secret, and this file shows it → use key: if the backend takes a bearer token",
     "b.yaml:11:41: backends.small.maxConcurrent: warning: more than sequences, so requests wait inside the engine → raise sequences or lower it",
+    "b.yaml:12:13: telemetry.logClientAddress: warning: there is no request log → set requestLog, or remove it",
   ]);
+});
+
+test("a quota is the kernel's, with the most requests at once the lower of both limits", () => {
+  const backend = (...lines: readonly string[]) =>
+    load(withBackend("url: http://127.0.0.1/v1", ...lines)).kernel.backends[0];
+  assert.equal(backend()?.quota, null);
+  const quota = "quota: {requestsPerMinute: 60, tokensPerDay: 1000000, concurrent: 8}";
+  assert.deepEqual(backend(quota)?.quota, {
+    requestsPerMinute: 60,
+    tokensPerMinute: null,
+    requestsPerDay: null,
+    tokensPerDay: 1_000_000,
+    assumedOutputTokens: 1024,
+  });
+  assert.deepEqual(
+    [backend(quota), backend(quota, "maxConcurrent: 4"), backend("maxConcurrent: 4"), backend()].map(
+      (each) => each?.maxConcurrent,
+    ),
+    [8, 4, 4, null],
+  );
 });

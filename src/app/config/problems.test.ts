@@ -68,10 +68,9 @@ test("trusted proxies are addresses or networks, and a certificate has two files
 });
 
 test("reserved keys are refused until they do something", () => {
-  assert.deepEqual(problems(`version: 1\n${BACKENDS}models: {}\nobjective: cost\npolicy: []\n`), [
-    "b.yaml:3:1: models: reserved for a later version → remove it",
-    "b.yaml:4:1: objective: reserved for a later version → remove it",
-    "b.yaml:5:1: policy: reserved for a later version → remove it",
+  assert.deepEqual(problems(`version: 1\n${BACKENDS}objective: cost\npolicy: []\n`), [
+    "b.yaml:3:1: objective: reserved for a later version → remove it",
+    "b.yaml:4:1: policy: reserved for a later version → remove it",
   ]);
 });
 
@@ -87,7 +86,7 @@ test("unknown keys suggest the nearest known one of their place", () => {
   ]);
   assert.match(
     problems(`version: 1\n${BACKENDS}tenants: {t: {keys: [{name: a, env: A, colour: x}]}}\n`)[0] ?? "",
-    /colour: unknown key → remove it, or use one of name, env, file, sha256, admin$/,
+    /colour: unknown key → remove it, or use one of name, env, file, sha256, admin, models, denyModels$/,
   );
 });
 
@@ -103,7 +102,7 @@ test("urls", () => {
     /^b\.yaml:3:3: backends\.main\.url: missing → give the base URL/,
   );
   assert.deepEqual(backendProblems("engine: embeded"), [
-    "b.yaml:4:5: backends.main.engine: must be one of openai, vllm, sglang, trtllm, llamacpp, ollama, lmstudio, tgi, dynamo, auto, embedded → did you mean embedded?",
+    "b.yaml:4:5: backends.main.engine: must be one of openai, vllm, sglang, trtllm, llamacpp, ollama, lmstudio, tgi, dynamo, auto, embedded, gemini, vertex, bedrock → did you mean embedded?",
   ]);
 });
 
@@ -163,10 +162,19 @@ test("names, sites, classes and keys that contradict each other", () => {
     problems(`version: 1\n${BACKENDS}server: {cooldownMaxMs: 10}\n`)[0] ?? "",
     /cooldownMaxMs is less than cooldownFirstMs/,
   );
-  assert.match(
-    backendProblems('{url: http://h/v1, models: {"*": x}}')[0] ?? "",
-    /any name can only be passed as it is/,
-  );
+  for (const limits of ["maxUrlBytes: 20000", "maxHeaderBytes: 8000"]) {
+    assert.match(
+      problems(`version: 1\n${BACKENDS}server: {${limits}}\n`)[0] ?? "",
+      /maxHeaderBytes is not more than maxUrlBytes, which counts towards it → raise maxHeaderBytes or lower maxUrlBytes/,
+    );
+  }
+  for (const [limit, words] of [
+    ["maxHeaderBytes: 100", /server\.maxHeaderBytes: .*1024/],
+    ["maxJsonDepth: 5000", /server\.maxJsonDepth: .*1000/],
+    ["maxHeaders: 0", /server\.maxHeaders: .*1/],
+  ] as const) {
+    assert.match(problems(`version: 1\n${BACKENDS}server: {${limit}}\n`).join(), words);
+  }
   assert.match(backendProblems("{url: http://h/v1, models: []}")[0] ?? "", /models: must not be empty/);
   assert.match(
     backendProblems("{url: http://h/v1, models: 3}")[0] ?? "",

@@ -1,10 +1,15 @@
-import { basename, dirname, resolve } from "node:path";
-import type { BackendConfig, ClassConfig, Price, SiteConfig } from "../../kernel/config.ts";
+import { dirname, resolve } from "node:path";
+import type { BackendConfig, ClassConfig, KernelConfig, Price, RunRules, SiteConfig } from "../../kernel/config.ts";
 import { present } from "../../base/assert.ts";
-import { servedBy } from "../../wire/shapes.ts";
+import { CONVERSATIONS, servedBy } from "../../wire/shapes.ts";
 import { addressed } from "./addresses.ts";
+import type { Quota } from "../../dispatch/quota.ts";
 import { BUILT_IN_CLASSES, DEFAULT_SITE, siteNames } from "./checks.ts";
+import { embeddedName } from "./embedded-name.ts";
+import { type CloudBackend, cloudEngine, isCloud } from "./resolve-cloud.ts";
+import { hasFamily, resolveAccess, resolveModels } from "./resolve-models.ts";
 import type { ParsedBackend, ParsedConfig } from "./schema.ts";
+import { lowerCased, secretSource } from "./sources.ts";
 import type {
   AppConfig,
   DiscoveredConfig,
@@ -12,28 +17,32 @@ import type {
   EngineConfig,
   KeyConfig,
   OpenAiEngineConfig,
-  SecretSource,
   TenantConfig,
   TlsConfig,
 } from "./types.ts";
 
 type EmbeddedBackend = Extract<ParsedBackend, { engine: "embedded" }>;
-type OpenAiBackend = Exclude<ParsedBackend, EmbeddedBackend>;
+type OpenAiBackend = Exclude<ParsedBackend, EmbeddedBackend | CloudBackend>;
 
-/** Name of the model that the embedded engine has without a file. */
-const TINY_MODEL = "baseload-tiny";
+/** Whether a backend's members are found while it runs. */
+function isDiscovered(backend: ParsedBackend): backend is OpenAiBackend {
+  return "discover" in backend && backend.discover !== undefined;
+}
 
 /** Makes the configuration that the program runs on. `file` is the path that relative paths in it start from. */
 export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
   const { server, storage } = parsed;
   const from = dirname(resolve(file));
   const all = Object.entries(parsed.backends);
-  const backends = all.filter(([, backend]) => backend.engine === "embedded" || backend.discover === undefined);
+  const backends = all.filter(([, backend]) => !isDiscovered(backend));
   return {
     kernel: {
       version: 1,
       sites: resolveSites(parsed.sites),
       backends: backends.map(([id, backend]) => resolveBackend(id, backend, siteNames(parsed.sites))),
+      ...resolveModels(parsed.models),
+      access: resolveAccess(parsed.tenants),
+      emptyPools: [],
       classes: resolveClasses(parsed.classes),
       limits: {
         maxQueued: server.maxQueued,
@@ -41,6 +50,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
         maxAttempts: server.maxAttempts,
         maxUnsettled: storage.maxUnsettled,
       },
+      runs: resolveRuns(parsed),
       cooldown: { firstMs: server.cooldownFirstMs, maxMs: server.cooldownMaxMs },
     },
     storage: {
@@ -56,6 +66,10 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
       tls: server.tls === undefined ? null : resolveTls(server.tls, from),
       maxBodyBytes: server.maxBodyBytes,
       maxAnswerBytes: server.maxAnswerBytes,
+      maxUrlBytes: server.maxUrlBytes,
+      maxHeaders: server.maxHeaders,
+      maxHeaderBytes: server.maxHeaderBytes,
+      maxJsonDepth: server.maxJsonDepth,
       uploadTimeoutMs: server.uploadTimeoutMs,
       maxConnections: server.maxConnections,
       maxConnectionsPerClient: server.maxConnectionsPerClient ?? null,
@@ -99,15 +113,16 @@ function resolveSites(sites: ParsedConfig["sites"]): SiteConfig[] {
 }
 
 function resolveBackend(id: string, backend: ParsedBackend, sites: readonly string[]): BackendConfig {
-  const sequences = backend.engine === "embedded" ? backend.sequences : null;
+  const isEmbedded = backend.engine === "embedded";
+  const sequences = isEmbedded ? backend.sequences : null;
+  const quota = isEmbedded ? undefined : backend.quota;
   return {
     id,
     site: present(backend.site ?? sites[0], "a site always exists"),
-    ...(backend.engine === "embedded"
-      ? { models: { [embeddedName(backend)]: embeddedName(backend) } }
-      : addressed(backend.engine ?? "openai", backend.models)),
-    endpoints: servedBy(backend.endpoints),
-    maxConcurrent: backend.maxConcurrent ?? sequences,
+    ...modelsOf(backend),
+    endpoints: isCloud(backend) ? [...CONVERSATIONS, "embeddings"] : servedBy(backend.endpoints),
+    maxConcurrent: lowest(backend.maxConcurrent ?? sequences, quota?.concurrent),
+    quota: quota === undefined ? null : resolveQuota(quota),
     contextTokens: backend.contextTokens ?? null,
     watts: backend.watts ?? null,
     price: backend.price === undefined ? null : resolvePrice(backend.price),
@@ -116,12 +131,31 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
   };
 }
 
+function modelsOf(backend: ParsedBackend): Pick<BackendConfig, "models" | "addresses"> {
+  if (backend.engine === "embedded") return { models: { [embeddedName(backend)]: embeddedName(backend) } };
+  return addressed(isCloud(backend) ? "openai" : (backend.engine ?? "openai"), backend.models);
+}
+
+function lowest(limit: number | null, other: number | undefined): number | null {
+  return limit === null || other === undefined ? (limit ?? other ?? null) : Math.min(limit, other);
+}
+
+function resolveQuota(quota: NonNullable<OpenAiBackend["quota"]>): Quota {
+  return {
+    requestsPerMinute: quota.requestsPerMinute ?? null,
+    tokensPerMinute: quota.tokensPerMinute ?? null,
+    requestsPerDay: quota.requestsPerDay ?? null,
+    tokensPerDay: quota.tokensPerDay ?? null,
+    assumedOutputTokens: quota.assumedOutputTokens,
+  };
+}
+
 function resolveDiscovered(
   name: string,
   backend: ParsedBackend,
   of: { readonly from: string; readonly sites: readonly string[] },
 ): DiscoveredConfig[] {
-  if (backend.engine === "embedded" || backend.discover === undefined) return [];
+  if (!isDiscovered(backend) || backend.discover === undefined) return [];
   const { dns, port, file, everyMs, keepMs, scheme, path } = backend.discover;
   const source: DiscoverySource =
     file === undefined
@@ -153,7 +187,7 @@ function resolveEngine(backendId: string, backend: ParsedBackend, from: string):
       threads: backend.threads ?? null,
     };
   }
-  return openAiEngine(backendId, backend, from);
+  return isCloud(backend) ? cloudEngine(backendId, backend, from) : openAiEngine(backendId, backend, from);
 }
 
 function openAiEngine(backendId: string, backend: OpenAiBackend, from: string): OpenAiEngineConfig {
@@ -162,22 +196,13 @@ function openAiEngine(backendId: string, backend: OpenAiBackend, from: string): 
     backendId,
     url: (backend.url ?? "").replace(/\/+$/, ""),
     key: backend.key === undefined ? null : secretSource(backend.key, from),
-    headers: Object.fromEntries(
-      Object.entries(backend.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
-    ),
-    discoverModels: backend.models === undefined,
+    headers: lowerCased(backend.headers),
     speaks: [...new Set(backend.endpoints)],
     onLoss: backend.onLoss,
     ...(backend.engine === undefined || backend.engine === "openai" ? {} : { engineKind: backend.engine }),
+    discoverModels: backend.models === undefined || hasFamily(backend.models),
+    modelsAreOptional: backend.models !== undefined,
   };
-}
-
-function embeddedName(backend: EmbeddedBackend): string {
-  if (backend.name !== undefined) return backend.name;
-  // A path written on Windows may be read elsewhere and the reverse, so both separators count.
-  return backend.model === undefined
-    ? TINY_MODEL
-    : basename(backend.model.replaceAll("\\", "/")).replace(/(.)\.gguf$/i, "$1");
 }
 
 function resolveClasses(written: ParsedConfig["classes"]): Record<string, ClassConfig> {
@@ -199,10 +224,34 @@ function resolveTenant(id: string, tenant: ParsedConfig["tenants"][string], from
   return { id, keys };
 }
 
-function secretSource(
-  source: { readonly env?: string | undefined; readonly file?: string | undefined },
-  from: string,
-): SecretSource {
-  if (source.env !== undefined) return { env: source.env };
-  return { file: resolve(from, present(source.file, "the schema lets a source have exactly one of env and file")) };
+function resolveRuns({ runs, tenants }: ParsedConfig): KernelConfig["runs"] {
+  const own = Object.entries(tenants).flatMap(([id, tenant]) =>
+    tenant.runs === undefined ? [] : [[id, resolveRules(runs, tenant.runs)] as const],
+  );
+  return {
+    defaults: resolveRules(runs, {}),
+    tenants: Object.fromEntries(own),
+    maxKept: runs.maxKept,
+    idleMs: runs.idleMs,
+  };
+}
+
+type OwnRuns = NonNullable<ParsedConfig["tenants"][string]["runs"]> | Record<string, never>;
+
+/** What a tenant has of its own stands in place of what is said for all, key by key. */
+function resolveRules(all: ParsedConfig["runs"], own: OwnRuns): RunRules {
+  const maxSeconds = own.maxSeconds ?? all.maxSeconds;
+  const maxSameCalls = own.maxSameCalls ?? all.maxSameCalls;
+  return {
+    limits: {
+      maxSteps: own.maxSteps ?? all.maxSteps ?? null,
+      maxTokens: own.maxTokens ?? all.maxTokens ?? null,
+      maxCostNanoUsd: own.maxUsd ?? all.maxUsd ?? null,
+      maxEnergyMilliJoules: own.maxJoules ?? all.maxJoules ?? null,
+      maxWallMs: maxSeconds === undefined ? null : maxSeconds * 1000,
+      maxSameCalls: maxSameCalls === 0 ? null : maxSameCalls,
+    },
+    maxOutputTokens: own.maxOutputTokens ?? all.maxOutputTokens,
+    unknown: own.unknown ?? all.unknown,
+  };
 }

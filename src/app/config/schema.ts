@@ -2,11 +2,14 @@ import { z } from "zod";
 import { ENGINE_KINDS } from "../../base/engine-observation.ts";
 import { discover } from "./discover-fields.ts";
 import { count, decimal, milliseconds, objective, optionalCount } from "./fields.ts";
+import { modelEntry, modelName, modelRules } from "./model-fields.ts";
 import { name, named } from "./names.ts";
 import { say } from "./say.ts";
+import { runs, tenantRuns } from "./run-fields.ts";
 import { env, literalKey, secretFile, secretSource } from "./secret-fields.ts";
 import { network, tls } from "./server-fields.ts";
-import { baseUrl, headers } from "./upstream-fields.ts";
+import { quota } from "./quota-fields.ts";
+import { baseUrl, headers, serviceUrl } from "./upstream-fields.ts";
 
 /** Keys that hold decimal numbers. The reader keeps their text, so that no figure passes through binary floating point. */
 export const DECIMAL_KEYS: ReadonlySet<string> = new Set([
@@ -17,11 +20,13 @@ export const DECIMAL_KEYS: ReadonlySet<string> = new Set([
   "cachedInputUsdPerMillion",
   "outputUsdPerMillion",
   "reasoningUsdPerMillion",
+  "maxUsd",
+  "maxJoules",
   "loraScale",
 ]);
 
 /** Top-level names of the design that this version does not act on. Accepting a setting that does nothing would be a lie. */
-export const RESERVED_KEYS: ReadonlySet<string> = new Set(["models", "objective", "policy"]);
+export const RESERVED_KEYS: ReadonlySet<string> = new Set(["objective", "policy"]);
 
 const server = z.strictObject({
   host: z
@@ -37,6 +42,20 @@ const server = z.strictObject({
     67_108_864,
     "Largest answer that is held in memory when the client does not stream, in bytes.",
   ),
+  maxUrlBytes: count(1, 8192, "Longest URL, in bytes. One that is longer is answered with 414."),
+  maxHeaders: count(1, 100, "Headers of one request. More are answered with 431."),
+  maxHeaderBytes: z
+    .int()
+    .min(1024)
+    .max(1_048_576)
+    .default(16_384)
+    .describe("A request's headers together, its URL included, in bytes. More are answered with 431."),
+  maxJsonDepth: z
+    .int()
+    .min(8)
+    .max(1000)
+    .default(256)
+    .describe("Levels of objects and arrays in a body. More are answered with 400."),
   uploadTimeoutMs: milliseconds(30_000, "For a request's headers and body to arrive in full."),
   maxConnections: count(1, 10_000, "Connections at once. One more is answered with 503 and closed."),
   maxConnectionsPerClient: optionalCount(
@@ -165,9 +184,19 @@ const common = {
   watch: watch.prefault({}).describe("How long each stage of an answer may take before the attempt counts as failed."),
 };
 
-const modelName = z.string().min(1);
+const notAChoice = (issue: { readonly input?: unknown }): string | undefined =>
+  issue.input === undefined
+    ? undefined
+    : say(
+        "not a choice of models",
+        "write a list of names, a map from the client's name to the backend's, or \"*\" for any name",
+      );
 
-const modelEntry = z.strictObject({
+const modelChoice = z.union([z.literal("*"), z.array(modelName).min(1), z.record(modelName, modelName)], {
+  error: notAChoice,
+});
+
+const addressedModel = z.strictObject({
   model: modelName.describe("The backend's own name of the model."),
   lora: z
     .union([modelName, z.int().min(0)])
@@ -197,17 +226,15 @@ const openai = z.strictObject({
   key: secretSource.optional().describe("The key sent as `authorization: Bearer`: {env: NAME} or {file: PATH}."),
   headers: headers.optional(),
   models: z
-    .union([z.literal("*"), z.array(modelName).min(1), z.record(modelName, z.union([modelName, modelEntry]))], {
-      error: say(
-        "not a choice of models",
-        "write a list of names, a map from the client's name to the backend's, or \"*\" for any name",
-      ),
+    .union([z.literal("*"), z.array(modelName).min(1), z.record(modelName, z.union([modelName, addressedModel]))], {
+      error: notAChoice,
     })
     .optional()
     .describe(
-      'Models it serves: a list of names, a map from the name that clients use to the backend\'s own or to {model, lora, dataParallelRank}, or "*" for any name. Absent: asked of GET url/models.',
+      'Models it serves: a list of names, a map from the name that clients use to the backend\'s own or to {model, lora, dataParallelRank}, or "*" for any name. A name that ends with a star is a family, such as gpt-*. Absent: asked of GET url/models.',
     ),
   maxConcurrent: optionalCount("Requests it may hold at once. Absent: no limit."),
+  quota: quota.optional(),
   contextTokens: optionalCount(
     "Tokens that prompt and answer may fill together. Absent: what its engine says, else unknown, so never a reason to refuse.",
   ),
@@ -233,7 +260,77 @@ const embedded = z.strictObject({
   ...common,
 });
 
-const backend = z.discriminatedUnion("engine", [openai, embedded]);
+// What a cloud's engine serves is what can be converted for it.
+const { endpoints: _endpoints, ...commonOfClouds } = common;
+
+const cloud = {
+  headers: headers.optional(),
+  models: modelChoice.describe(
+    'Models it serves: a list of names, a map from the name that clients use to the service\'s own, or "*" for any name. A name that ends with a star is a family, such as gemini-*.',
+  ),
+  maxConcurrent: optionalCount("Requests it may hold at once. Absent: no limit."),
+  quota: quota.optional(),
+  contextTokens: optionalCount(
+    "Tokens that prompt and answer may fill together. Absent: unknown, so never a reason to refuse.",
+  ),
+  ...commonOfClouds,
+};
+
+const gemini = z.strictObject({
+  engine: z.literal("gemini").describe("Google's Gemini API, that of AI Studio."),
+  url: serviceUrl("Base URL, without the API's version. http or https, without credentials or query.").default(
+    "https://generativelanguage.googleapis.com",
+  ),
+  key: secretSource.describe("The key sent as `x-goog-api-key`: {env: NAME} or {file: PATH}."),
+  ...cloud,
+  models: modelChoice
+    .optional()
+    .describe(
+      'Models it serves: a list of names, a map from the name that clients use to the service\'s own, or "*" for any name. A name that ends with a star is a family, such as gemini-*. Absent: asked of GET url/v1beta/models.',
+    ),
+});
+
+const vertex = z.strictObject({
+  engine: z.literal("vertex").describe("Gemini in Google's Vertex AI."),
+  project: z.string().min(1).describe("Id of the Google Cloud project."),
+  location: z
+    .string()
+    .regex(/^[a-z0-9-]+$/, { error: say("not a location", "write a region, such as europe-west4, or global") })
+    .default("global")
+    .describe("Where the models are: a region, such as europe-west4, or global."),
+  url: serviceUrl("Base URL in place of the location's own, without the API's version.").optional(),
+  serviceAccountFile: secretFile
+    .optional()
+    .describe("Path of the JSON file with a service account's key, relative to this file. Read at start."),
+  tokenFile: secretFile
+    .optional()
+    .describe(
+      "Path of a file with an access token that another program keeps fresh, relative to this file. In place of `serviceAccountFile`.",
+    ),
+  ...cloud,
+});
+
+const bedrock = z.strictObject({
+  engine: z.literal("bedrock").describe("Amazon Bedrock's Converse."),
+  region: z
+    .string()
+    .regex(/^[a-z0-9-]+$/, { error: say("not a region", "write it as AWS does, such as eu-central-1") })
+    .describe("The AWS region, such as eu-central-1."),
+  url: serviceUrl("Base URL in place of the region's own. http or https, without credentials or query.").optional(),
+  key: secretSource
+    .optional()
+    .describe("A Bedrock API key, sent as `authorization: Bearer`: {env: NAME} or {file: PATH}."),
+  accessKeyId: secretSource
+    .optional()
+    .describe("The access key's id, with which requests are signed: {env: NAME} or {file: PATH}. In place of `key`."),
+  secretAccessKey: secretSource.optional().describe("The access key's secret: {env: NAME} or {file: PATH}."),
+  sessionToken: secretSource
+    .optional()
+    .describe("The session token of a temporary access key: {env: NAME} or {file: PATH}. Read at start."),
+  ...cloud,
+});
+
+const backend = z.discriminatedUnion("engine", [openai, embedded, gemini, vertex, bedrock]);
 
 const serviceClass = z.strictObject({
   ttftMs: objective("Time to first token."),
@@ -258,6 +355,7 @@ const key = z
         .boolean()
         .default(false)
         .describe("Whether it may operate the server: see, cordon and drain backends at /api/backends."),
+      ...modelRules("the key, of those of its tenant,"),
     },
     {
       error: literalKey(
@@ -273,6 +371,8 @@ const key = z
 
 const tenant = z.strictObject({
   keys: z.array(key).min(1).describe("Keys that its programs send as `authorization: Bearer`."),
+  runs: tenantRuns.optional().describe("Limits of its runs, in place of those under `runs`, key by key."),
+  ...modelRules("the tenant"),
 });
 
 /**
@@ -285,6 +385,10 @@ export const configSchema = z
     server: server.prefault({}).describe("The HTTP server and the limits that hold for every backend."),
     sites: named(site, "Places where backends stand, by name. Absent: one site `local` of layer device.").optional(),
     backends: named(backend, "Deployments that accept requests, by name. At least one.", 1),
+    models: z
+      .record(modelName, modelEntry)
+      .describe("What is known of models, by the name that clients use, whichever backend serves them; and aliases.")
+      .prefault({}),
     classes: named(
       serviceClass,
       "Service classes and their latency objectives. standard, interactive and batch are always there.",
@@ -293,6 +397,7 @@ export const configSchema = z
       tenant,
       "Who may call, by name. Absent: no keys, loopback only, all requests belong to tenant `default`.",
     ).prefault({}),
+    runs: runs.prefault({}).describe("Limits of the runs of agents: of calls that name the same x-baseload-run."),
     storage: z
       .strictObject({
         maxUnsettled: count(1, 10_000, "Receipts that may wait for the disk before new requests are refused."),
@@ -319,6 +424,12 @@ export const configSchema = z
           .min(1)
           .default("none")
           .describe("One JSON line a request, never a body or a key: `none`, `stdout`, or a file that is appended to."),
+        logClientAddress: z
+          .boolean()
+          .default(false)
+          .describe(
+            "Whether its lines name the client's address, as seen through trusted proxies. An address is personal data in many places.",
+          ),
       })
       .prefault({})
       .describe("What is observed and shown."),

@@ -21,4 +21,4 @@ export const tls = z
       .min(1)
       .describe("Path of a PEM file with its private key, without a passphrase, relative to this file."),
   })
-  .describe("Serves HTTPS alone, TLS 1.2 or later. Read at start. Absent: plain HTTP.");
+  .describe("Serves HTTPS alone, TLS 1.2 or later. Absent: plain HTTP.");

@@ -15,13 +15,15 @@ export interface OpenAiEngineConfig {
   readonly key: SecretSource | null;
   /** Headers sent with every request, besides the key's. */
   readonly headers: Readonly<Record<string, string>>;
-  /** True when the kernel's `models` is null: names are asked of `GET url/models`. */
+  /** True when names are asked of `GET url/models`: the kernel's `models` is null, or has families, whose members are listed then. */
   readonly discoverModels: boolean;
   /** The endpoints that it has itself. */
   readonly speaks: readonly Endpoint[];
   readonly onLoss: OnLoss;
   /** Whose own endpoints it has besides; `auto` finds out. Absent is `openai`: none. */
   readonly engineKind?: EngineKind | "auto";
+  /** True when it is asked for families' members alone: a server that has no such list is up all the same. */
+  readonly modelsAreOptional: boolean;
 }
 
 /** llama.cpp in a child process. */
@@ -38,7 +40,50 @@ export interface EmbeddedEngineConfig {
   readonly onLoss: OnLoss;
 }
 
-export type EngineConfig = OpenAiEngineConfig | EmbeddedEngineConfig;
+/** What the clouds' engines have in common. */
+interface CloudEngineCommon {
+  readonly backendId: string;
+  /** Base URL without the API's version or a trailing slash. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly onLoss: OnLoss;
+}
+
+/** Google AI Studio's API. */
+export interface GeminiEngineConfig extends CloudEngineCommon {
+  readonly kind: "gemini";
+  readonly key: SecretSource;
+  /** True when the kernel's `models` is null: names are asked of the API. */
+  readonly discoverModels: boolean;
+  /** Whether it is up without them, since the configuration names what it has. */
+  readonly modelsAreOptional: boolean;
+}
+
+/** Gemini in Vertex AI. Paths are absolute. */
+export interface VertexEngineConfig extends CloudEngineCommon {
+  readonly kind: "vertex";
+  readonly project: string;
+  readonly location: string;
+  readonly auth: { readonly serviceAccountFile: string } | { readonly tokenFile: string };
+}
+
+/** Amazon Bedrock. */
+export interface BedrockEngineConfig extends CloudEngineCommon {
+  readonly kind: "bedrock";
+  readonly region: string;
+  readonly auth:
+    | { readonly key: SecretSource }
+    | {
+        readonly accessKeyId: SecretSource;
+        readonly secretAccessKey: SecretSource;
+        /** Of a temporary key, or null. */
+        readonly sessionToken: SecretSource | null;
+      };
+}
+
+export type CloudEngineConfig = GeminiEngineConfig | VertexEngineConfig | BedrockEngineConfig;
+
+export type EngineConfig = OpenAiEngineConfig | EmbeddedEngineConfig | CloudEngineConfig;
 
 /** A backend whose members are found while it runs; each of them is a backend of its own in the kernel. */
 export interface DiscoveredConfig {
@@ -91,6 +136,13 @@ export interface ServerConfig {
   readonly maxBodyBytes: number;
   /** Most bytes of a non-streamed answer that are held. */
   readonly maxAnswerBytes: number;
+  readonly maxUrlBytes: number;
+  /** Headers of one request. */
+  readonly maxHeaders: number;
+  /** Of all of them together, the URL included. */
+  readonly maxHeaderBytes: number;
+  /** Levels of objects and arrays in a body. */
+  readonly maxJsonDepth: number;
   /** For a request's headers and body to arrive in full. */
   readonly uploadTimeoutMs: number;
   readonly maxConnections: number;
@@ -138,5 +190,7 @@ export interface AppConfig {
     readonly probeIntervalMs: number;
     /** `none`, `stdout`, or the absolute path of a file. */
     readonly requestLog: string;
+    /** Whether its lines name the client's address. */
+    readonly logClientAddress: boolean;
   };
 }

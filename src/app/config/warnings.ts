@@ -1,13 +1,17 @@
+import type { KernelConfig } from "../../kernel/config.ts";
+import { matches } from "../../policy/model-names.ts";
 import { loopback } from "./bind.ts";
 import type { Finding } from "./problems.ts";
-import type { AppConfig, DiscoveredConfig, OpenAiEngineConfig } from "./types.ts";
+import { shown } from "./problems.ts";
+import { nearest } from "./suggest.ts";
+import type { AppConfig, CloudEngineConfig, DiscoveredConfig, OpenAiEngineConfig } from "./types.ts";
 
 /** What a good file may say and yet hardly mean. */
 export function warningsOf(config: AppConfig): readonly Finding[] {
   const { sites } = config.kernel;
   const backends = [...config.kernel.backends, ...config.discovered.map(({ backend }) => backend)];
   const upstreams = [
-    ...config.engines.filter((engine) => engine.kind === "openai"),
+    ...config.engines.filter((engine) => engine.kind !== "embedded"),
     ...config.discovered.map(anyMember),
   ];
   const unused = sites
@@ -26,7 +30,28 @@ export function warningsOf(config: AppConfig): readonly Finding[] {
       ),
     ];
   });
-  return [...unused, ...crowded, ...upstreams.flatMap(upstreamWarnings)];
+  const unserved = unservedModels(config.kernel.models, backends);
+  const { requestLog, logClientAddress } = config.telemetry;
+  const unlogged =
+    logClientAddress && requestLog === "none"
+      ? [warn(["telemetry", "logClientAddress"], "there is no request log", "set requestLog, or remove it")]
+      : [];
+  return [...unused, ...unserved, ...crowded, ...unlogged, ...upstreams.flatMap(upstreamWarnings)];
+}
+
+/** What is said of a model that nobody has is probably said of another, whose name is spelled otherwise. */
+function unservedModels(models: KernelConfig["models"], backends: KernelConfig["backends"]): Finding[] {
+  const maps = backends.map((backend) => backend.models);
+  // A backend that is asked for its names may have any.
+  if (maps.includes(null)) return [];
+  const served = maps.flatMap((map) => Object.keys(map ?? {}));
+  return Object.keys(models)
+    .filter((model) => !served.some((pattern) => matches(pattern, model)))
+    .map((model) => {
+      const near = nearest(model, served);
+      const remedy = near === null ? "add it to a backend's models, or remove it" : `did you mean ${shown(near)}?`;
+      return warn(["models", model], "no backend has a model of this name", remedy);
+    });
 }
 
 /** A member as it may be: on another machine, for all that the file tells. */
@@ -34,7 +59,7 @@ function anyMember({ engine, scheme, path }: DiscoveredConfig): OpenAiEngineConf
   return { ...engine, url: `${scheme}://member${path}` };
 }
 
-function upstreamWarnings(engine: OpenAiEngineConfig): Finding[] {
+function upstreamWarnings(engine: OpenAiEngineConfig | CloudEngineConfig): Finding[] {
   const path = ["backends", engine.backendId];
   const url = new URL(engine.url);
   const findings = Object.keys(engine.headers)
@@ -46,7 +71,9 @@ function upstreamWarnings(engine: OpenAiEngineConfig): Finding[] {
         "use key: if the backend takes a bearer token",
       ),
     );
-  if (engine.key !== null && url.protocol === "http:" && !loopback(url.hostname)) {
+  // A cloud always gets credentials of one kind or another.
+  const isKeyed = engine.kind !== "openai" || engine.key !== null;
+  if (isKeyed && url.protocol === "http:" && !loopback(url.hostname)) {
     findings.push(warn([...path, "url"], "the key travels unencrypted", "use https, unless the network is trusted"));
   }
   return findings;

@@ -145,5 +145,6 @@ backends:
     discoverModels: false,
     speaks: ["chat", "completions", "embeddings"],
     onLoss: "refuse",
+    modelsAreOptional: true,
   });
 });

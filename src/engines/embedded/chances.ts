@@ -11,6 +11,9 @@ export type TokenChance = Candidate & { readonly top: readonly Candidate[] };
 /** The least that is told, as OpenAI does: JSON has no word for the logarithm of nothing. */
 const LOGPROB_MIN = -9999;
 
+/** What node-llama-cpp takes for "no token could be drawn". */
+const NONE = -1 as Token;
+
 type Drawn = [token: Token, probabilities: (Token | number)[] | undefined, confidence: number | undefined];
 type Sampler = { applyConfig(config: object): void };
 /** The parts of node-llama-cpp's own context that are used here; its version is pinned. */
@@ -24,12 +27,16 @@ type NativeModel = {
 };
 
 /**
- * Makes `context` tell the model's own probabilities. By itself node-llama-cpp tells those that are left after temperature,
- * cuts, penalties and grammar, which depend on the request; and it draws otherwise under a grammar when it is asked for them. Here
- * the same outputs of the model are read twice: once with nothing applied, then drawn from as in any other request, so that
- * asking for probabilities never changes a text.
+ * Mends two things in how `context` draws tokens.
+ *
+ * By itself node-llama-cpp tells the probabilities that are left after temperature, cuts, penalties and grammar, which depend on
+ * the request; and it draws otherwise under a grammar when it is asked for them. Here the same outputs of the model are read
+ * twice: once with nothing applied, then drawn from as in any other request, so that asking never changes a text.
+ *
+ * And where no token fits a grammar, it leaves the error to nobody, which ends the process. Here it is the answer -1, which it
+ * reports to the request as an error.
  */
-export function tellOwnChances(context: LlamaContext, model: LlamaModel): void {
+export function mendSampling(context: LlamaContext, model: LlamaModel): void {
   const { _ctx: native } = context as unknown as { _ctx: NativeContext };
   const { _model: nativeModel, _llama: llama } = model as unknown as NativeModel;
   const { _bindings: bindings } = llama;
@@ -37,10 +44,18 @@ export function tellOwnChances(context: LlamaContext, model: LlamaModel): void {
   const sample = native.sampleToken.bind(native) as NativeContext["sampleToken"];
   const plain = new bindings.AddonSampler(nativeModel);
   plain.applyConfig({});
+  const drawn = async (logitIndex: number, sampler: Sampler): Promise<Token> => {
+    try {
+      return await sample(logitIndex, sampler);
+    } catch (error) {
+      console.error(error);
+      return NONE;
+    }
+  };
   const twice = async (logitIndex: number, sampler: Sampler, probabilities?: boolean): Promise<Token | Drawn> => {
-    if (probabilities !== true) return sample(logitIndex, sampler);
+    if (probabilities !== true) return drawn(logitIndex, sampler);
     const [, own] = await sample(logitIndex, plain, true);
-    return [await sample(logitIndex, sampler), own, undefined];
+    return [await drawn(logitIndex, sampler), own, undefined];
   };
   // The native object's methods cannot be assigned, since their prototype is read-only.
   Object.defineProperty(native, "sampleToken", { value: twice });

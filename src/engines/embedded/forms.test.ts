@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { EmbeddedEngine } from "./supervisor.ts";
 import { ask, askStream } from "./test-client.ts";
-import { writeTinyModel } from "./tiny-model.ts";
+import { type TinyModelChanges, writeTinyModel } from "./tiny-model.ts";
 
 const CHAT = "/v1/chat/completions";
 const COMPLETION = "/v1/completions";
@@ -15,7 +15,7 @@ const dir = mkdtempSync(join(tmpdir(), "forms-"));
 after(() => rmSync(dir, { recursive: true }));
 
 /** An engine over the tiny model, perhaps with another chat template; started before this suite's tests. */
-function engineWith(name: string, changes: { chatTemplate?: string } = {}): EmbeddedEngine {
+function engineWith(name: string, changes: TinyModelChanges = {}): EmbeddedEngine {
   const modelPath = join(dir, `${name}.gguf`);
   writeTinyModel(modelPath, changes);
   const engine = new EmbeddedEngine({
@@ -58,6 +58,10 @@ describe("the tiny model's own template", () => {
     assert.deepEqual([status, error?.param], [400, "grammar"]);
     const left = await chat({ grammar: "root ::= root" });
     assert.equal(left.status, 400, "a grammar without an end");
+    const deep = await chat({ grammar: `root ::= ${"(".repeat(20_000)}"a"${")".repeat(20_000)}` });
+    assert.equal(deep.status, 400, "one that would exhaust the stack");
+    const stuck = await chat({ grammar: 'root ::= "a" [\\x00]' });
+    assert.deepEqual([stuck.status, stuck.error?.param], [400, "grammar"], "one that asks for what no token is");
     assert.equal((await chat({ max_tokens: 1 })).status, 200, "and the engine lives");
   });
 
@@ -240,6 +244,24 @@ for (const [name, { tag, answer }] of Object.entries(OTHERS)) {
     });
   });
 }
+
+describe("a marker that is one control token of the model", () => {
+  const [name, { tag, answer }] = ["mistral", OTHERS.mistral];
+  const engine = engineWith(`${name}-control`, { chatTemplate: TOLD + tag, controlTokens: ["[TOOL_CALLS]"] });
+
+  test("is seen, though control tokens are no text", async () => {
+    const lengths = new Set<number>();
+    for (let seed = 0; seed < 12; seed++) {
+      const body = { messages, tools, seed, max_tokens: 400, grammar: exactly(answer) };
+      const { choices, usage } = (await ask(engine.socketPath, CHAT, body)).body;
+      assert.equal(choices[0]?.finish_reason, "tool_calls");
+      assert.equal(choices[0].message?.tool_calls?.[0]?.function.arguments, '{"city": "Rome"}');
+      lengths.add(usage?.completion_tokens ?? 0);
+    }
+    // The model may write the marker as its one token or letter by letter; both came.
+    assert.ok(lengths.size > 1, [...lengths].join());
+  });
+});
 
 describe("a template that knows no tools", () => {
   const engine = engineWith("plain", {

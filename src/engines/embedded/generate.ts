@@ -3,6 +3,7 @@ import { randomInt } from "node:crypto";
 import type { LlamaContextSequence, LlamaGrammarEvaluationState, SequenceEvaluateOptions, Token } from "node-llama-cpp";
 import { assert } from "../../base/assert.ts";
 import { chanceOf, type TokenChance } from "./chances.ts";
+import { ApiError } from "./errors.ts";
 import type { Sampling } from "./request.ts";
 import { sharedTokens } from "./slots.ts";
 import type { StepGate } from "./step-gate.ts";
@@ -73,7 +74,7 @@ export async function* generate(sequence: LlamaContextSequence, job: Job): Async
   const tokens = sequence.evaluateWithMetadata(rest, wanted, evaluateOptions(job, { generated, tokensMax }));
   try {
     for (;;) {
-      const { value } = await gate.step(() => tokens.next());
+      const { value } = await gate.step(() => nextToken(tokens, job));
       signal.throwIfAborted();
       assert(value !== undefined, "the model stopped without an end token");
       const { token } = value;
@@ -87,6 +88,18 @@ export async function* generate(sequence: LlamaContextSequence, job: Job): Async
     }
   } finally {
     await tokens.return();
+  }
+}
+
+/** Draws the next token. Throws `ApiError` 400 where the grammar asks for what no token can write. */
+async function nextToken<T>(tokens: AsyncGenerator<T, void>, { grammar }: Job): Promise<IteratorResult<T, void>> {
+  try {
+    return await tokens.next();
+  } catch (error) {
+    const isStuck = grammar !== null && error instanceof Error && error.message === "Failed to sample next token";
+    if (!isStuck) throw error;
+    const message = "The grammar came to a place where no token of this model fits.";
+    throw new ApiError(400, message, { param: "grammar", code: "invalid_value" });
   }
 }
 

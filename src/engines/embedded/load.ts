@@ -16,7 +16,7 @@ import { ApiError } from "./errors.ts";
 import type { ChildOptions, EngineInfo } from "./protocol.ts";
 import { SlotPool } from "./slots.ts";
 import { StepGate } from "./step-gate.ts";
-import { tellOwnChances } from "./chances.ts";
+import { mendSampling } from "./chances.ts";
 import { type ChatTemplate, compileChatTemplate } from "./template.ts";
 import { toolFormatOf } from "./tools/format.ts";
 
@@ -52,7 +52,7 @@ export async function loadEngine(options: ChildOptions): Promise<LoadedEngine> {
   const context = await explained(options.modelPath, () =>
     model.createContext({ sequences, contextSize, threads, failedCreationRemedy: false }),
   );
-  tellOwnChances(context, model);
+  mendSampling(context, model);
   const source = file.chatTemplate === "" ? null : file.chatTemplate;
   const template =
     source === null

@@ -93,6 +93,9 @@ export function contextExceeded(contextTokens: number, tokens: number, param: st
   return new ApiError(400, message, { param, code: "context_length_exceeded" });
 }
 
+/** A grammar of this length takes llama.cpp about a second to read. */
+const GRAMMAR_LENGTH_MAX = 1024 * 1024;
+
 type ToolsInUse = { readonly use: ToolUse; readonly format: ToolFormat };
 
 /** The grammar of an answer, ready for one generation, or null where anything may be said. */
@@ -103,6 +106,8 @@ async function grammarFor(
 ): Promise<GrammarState | null> {
   const text = grammarText(form, tools);
   if (text === null) return null;
+  if (text.length > GRAMMAR_LENGTH_MAX)
+    throw badValue("response_format", "its schemas make too large a grammar; ask for less at once");
   try {
     const grammar = await engine.llama.createGrammar({ grammar: text });
     return new LlamaGrammarEvaluationState({ model: engine.model, grammar });

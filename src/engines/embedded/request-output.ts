@@ -1,5 +1,6 @@
 /** Reads what form a request wants its answer in. */
 import { badValue, unsupported } from "./errors.ts";
+import { isTooDeep } from "./grammar/brackets.ts";
 import { type Fields, isFields, isSet, readFlag, readInteger } from "./fields.ts";
 
 /** The form of an answer's text. */
@@ -24,6 +25,7 @@ export function readOutputForm(body: Fields): OutputForm {
   if (typeof grammar !== "string") throw badValue("grammar", "it must be a string in GBNF");
   if (grammar.length > GRAMMAR_LENGTH_MAX)
     throw badValue("grammar", `it must have at most ${GRAMMAR_LENGTH_MAX} characters`);
+  if (isTooDeep(grammar)) throw badValue("grammar", "its brackets are nested too deep");
   return { kind: "grammar", grammar };
 }
 

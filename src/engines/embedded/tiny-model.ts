@@ -119,8 +119,8 @@ const CHAT_TEMPLATE = [
  * the file system's error.
  */
 export function writeTinyModel(path: string, changes: TinyModelChanges = {}): void {
-  const vocabulary = tinyVocabulary();
-  const { chatTemplate } = changes;
+  const { chatTemplate, controlTokens = [] } = changes;
+  const vocabulary = tinyVocabulary(controlTokens);
   const template: Record<string, GgufValue> =
     chatTemplate === undefined ? {} : { "tokenizer.chat_template": { type: "string", value: chatTemplate } };
   writeGgufFile(path, { metadata: { ...metadataOf(vocabulary), ...template }, tensors: tensorsOf(vocabulary) });
@@ -130,6 +130,8 @@ export function writeTinyModel(path: string, changes: TinyModelChanges = {}): vo
 export type TinyModelChanges = {
   /** A chat template instead of the model's own. */
   readonly chatTemplate?: string;
+  /** Texts of control tokens besides the usual ones. */
+  readonly controlTokens?: readonly string[];
 };
 
 function metadataOf(vocabulary: TinyVocabulary): Record<string, GgufValue> {

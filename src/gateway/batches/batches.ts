@@ -13,6 +13,8 @@ export interface BatchesOptions {
   readonly concurrency: number;
   /** Requests in one batch. */
   readonly maxRequests: number;
+  /** Levels of objects and arrays in one request. */
+  readonly maxJsonDepth: number;
   /** How long results are kept. */
   readonly keepSeconds: number;
   readonly log: (line: string) => void;
@@ -109,10 +111,11 @@ export class Batches {
   }
 
   #start(key: ShelfKey, kept: KeptBatch): void {
-    const { maxRequests, keepSeconds, log } = this.#options;
+    const { maxRequests, maxJsonDepth, keepSeconds, log } = this.#options;
     const endpoint = ENDPOINTS[kept.batch.endpoint];
     if (endpoint === undefined) return log(`batch ${key.id} is for ${kept.batch.endpoint}, which is not served here`);
-    const parts = { desk: this.#desk, shelf: this.#shelf, slots: this.#slots, endpoint, maxRequests, keepSeconds, log };
+    const limits = { maxRequests, maxJsonDepth, keepSeconds };
+    const parts = { desk: this.#desk, shelf: this.#shelf, slots: this.#slots, endpoint, ...limits, log };
     const run = new BatchRun(parts, key, kept);
     const name = runName(key.tenant, key.id);
     // A batch whose run the disk broke stays as it is kept, and the next start goes on with it.

@@ -3,7 +3,7 @@ import type { Job } from "../../base/job.ts";
 import type { Command, Send } from "../../kernel/command.ts";
 import type { BackendConfig, KernelConfig } from "../../kernel/config.ts";
 import type { Observed } from "../../kernel/event.ts";
-import type { Checker, Moment, Runs } from "./runs.ts";
+import type { Checker, Moment, Runs, Seen } from "./runs.ts";
 import { holds } from "./violation.ts";
 
 interface Observation {
@@ -19,6 +19,8 @@ export class FleetFacts {
   readonly granted = new Map<string, number>();
   readonly observed = new Map<BackendId, Observation>();
   readonly cordoned = new Set<BackendId>();
+  /** Those that may be cordoned for all that is known: also such as went away so, and came back. */
+  readonly #perhapsCordoned = new Set<BackendId>();
 
   takeEvent({ event }: Moment): void {
     if (event.kind === "configured") {
@@ -33,6 +35,8 @@ export class FleetFacts {
     else if (event.kind === "cordoned") {
       if (event.cordoned && this.backends.has(event.backendId)) this.cordoned.add(event.backendId);
       else this.cordoned.delete(event.backendId);
+      if (event.cordoned) this.#perhapsCordoned.add(event.backendId);
+      else this.#perhapsCordoned.delete(event.backendId);
     }
   }
 
@@ -42,6 +46,7 @@ export class FleetFacts {
     this.granted.clear();
     this.observed.clear();
     this.cordoned.clear();
+    this.#perhapsCordoned.clear();
   }
 
   #observe(event: Observed): void {
@@ -54,13 +59,53 @@ export class FleetFacts {
     });
   }
 
-  /** The upstream's name of the job's model if the backend may serve the job, else null. */
-  servedAs(backend: BackendConfig, job: Job): string | null {
+  /**
+   * The upstream's names under which the backend may be sent this request. There are several only for an alias of several models
+   * while it is not certain which of them comes first: what a backend that is asked for its names has, only the kernel knows.
+   */
+  servedAs(backend: BackendConfig, request: Pick<Seen, "job" | "tried">): readonly string[] {
+    return this.#modelsOf(request).flatMap((model) => this.#nameAt(backend, request.job, model) ?? []);
+  }
+
+  /** Whether the request can only come to a model that this backend has. */
+  mustServe(backend: BackendConfig, request: Pick<Seen, "job" | "tried">): boolean {
+    const [model, ...others] = this.#modelsOf(request);
+    return model !== undefined && others.length === 0 && this.#nameAt(backend, request.job, model) !== null;
+  }
+
+  /** What a name may come to: of an alias, the models up to the first that is certain to be served where the request was not yet. */
+  #modelsOf({ job, tried }: Pick<Seen, "job" | "tried">): readonly string[] {
+    const models = this.config?.aliases[job.model];
+    if (models === undefined) return [job.model];
+    const isCertain = (model: string): boolean =>
+      [...this.backends.values()].some((backend) => {
+        const isOpen = !tried.includes(backend.id) && !this.#perhapsCordoned.has(backend.id) && backend.models !== null;
+        return isOpen && isRoomy(backend, job) && this.#nameAt(backend, job, model) !== null;
+      });
+    const first = models.findIndex(isCertain);
+    return first === -1 ? models : models.slice(0, first + 1);
+  }
+
+  #nameAt(backend: BackendConfig, job: Job, model: string): string | null {
     if (!backend.endpoints.includes(job.endpoint)) return null;
     const observed = this.observed.get(backend.id);
-    if (backend.models === null) return observed?.models?.includes(job.model) === true ? job.model : null;
-    return backend.models[job.model] ?? (backend.models["*"] === undefined ? null : job.model);
+    if (backend.models === null) return observed?.models?.includes(model) === true ? model : null;
+    const exact = backend.models[model];
+    if (exact !== undefined) return exact;
+    let name: string | null = null;
+    let longest = -1;
+    for (const [family, upstream] of Object.entries(backend.models)) {
+      const begin = family.endsWith("*") ? family.slice(0, -1) : null;
+      if (begin === null || !model.startsWith(begin) || model === begin || begin.length <= longest) continue;
+      longest = begin.length;
+      name = upstream.split("*").join(model.slice(begin.length));
+    }
+    return name;
   }
+}
+
+function isRoomy({ contextTokens }: BackendConfig, { promptTextLength }: Job): boolean {
+  return contextTokens === null || promptTextLength <= contextTokens * 16;
 }
 
 /** Counts by itself what each backend holds, and looks at each send's target. */
@@ -114,14 +159,15 @@ export class LimitChecker implements Checker {
 
   #checkTarget({ requestId, attempt, backendId, upstreamModel, watch }: Send): void {
     const backend = this.#facts.backends.get(backendId);
-    const job = this.#runs.open.get(requestId)?.job;
+    const seen = this.#runs.open.get(requestId);
     holds(backend !== undefined, "send-eligible", () => `${backendId} is not configured`);
-    if (job === undefined) return;
-    const name = this.#facts.servedAs(backend, job);
+    if (seen === undefined) return;
+    const { job } = seen;
+    const names = this.#facts.servedAs(backend, seen);
     holds(
-      name === upstreamModel,
+      names.includes(upstreamModel),
       "send-eligible",
-      () => `${backendId} has ${job.model} as ${name}, not ${upstreamModel}`,
+      () => `${backendId} has ${job.model} as ${names.join(" or ")}, not ${upstreamModel}`,
     );
     const starting = this.#facts.observed.get(backendId)?.starting ?? false;
     holds(!starting, "send-eligible", () => `${backendId} is starting`);
@@ -131,7 +177,6 @@ export class LimitChecker implements Checker {
     const expected = job.stream ? backend.watch.firstMs : backend.watch.totalMs;
     const isGiven = watch.firstMs === expected && watch.totalMs === backend.watch.totalMs;
     holds(isGiven, "send-eligible", () => `${requestId} is watched by other numbers than ${backendId}'s`);
-    const roomy = backend.contextTokens === null || job.promptTextLength <= backend.contextTokens * 16;
-    holds(roomy, "send-eligible", () => `a text of ${job.promptTextLength} cannot fit ${backendId}`);
+    holds(isRoomy(backend, job), "send-eligible", () => `a text of ${job.promptTextLength} cannot fit ${backendId}`);
   }
 }

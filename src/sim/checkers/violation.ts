@@ -8,12 +8,17 @@ export type Rule =
   | "abort-running"
   | "attempts"
   | "backend-limit"
+  | "backend-quota"
   | "send-eligible"
   | "queue-bound"
   | "queue-deadline"
   | "queue-order"
   | "energy"
   | "cost-lines"
+  | "run-step"
+  | "run-limit"
+  | "run-loop"
+  | "run-totals"
   | "durable"
   | "liveness";
 

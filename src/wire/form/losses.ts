@@ -1,4 +1,4 @@
-import type { CacheMark, FormPart, FormRequest } from "./request.ts";
+import type { CacheMark, FormPart, FormRequest, FormToolChoice } from "./request.ts";
 import type { Loss } from "./shape.ts";
 
 /** Members that ask a provider for something beside the answer, by any shape's name for them. */
@@ -31,6 +31,12 @@ export class Losses {
   /** A cache mark, in a shape that has none. */
   cache(path: string, mark: CacheMark | undefined): void {
     if (mark !== undefined) this.hint(path, "this API takes no marks for its prompt cache");
+  }
+
+  /** A call that is demanded of a model that has no tools, in a shape that takes no choice without them. */
+  idleChoice(choice: FormToolChoice | null): void {
+    const isDemand = choice !== null && choice.kind !== "auto" && choice.kind !== "none";
+    if (isDemand) this.grave("tool_choice", "there are no tools to choose from");
   }
 
   /** The members that no form has a place for, but those that the printer took. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { ask, cases, recordsOf, until } from "../check.ts";
+import { cases } from "../cases.ts";
+import { ask, recordsOf, until } from "../check.ts";
 import type { Asking, Check, SuiteContext } from "../check.ts";
 import { readToContent } from "../reading.ts";
 

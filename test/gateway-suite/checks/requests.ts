@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { PIECES } from "../../upstream/chunks.ts";
-import { ask, cases, post, recordsOf } from "../check.ts";
+import { cases } from "../cases.ts";
+import { ask, post, recordsOf } from "../check.ts";
 import type { Check, SuiteContext } from "../check.ts";
 import { readError, readJson, readStream } from "../reading.ts";
 import { canonical, duplicateKeys } from "../json-text.ts";

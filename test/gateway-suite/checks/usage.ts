@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { CACHED_USAGE, USAGE, ZERO_USAGE } from "../../upstream/chunks.ts";
 import type { Usage } from "../../upstream/chunks.ts";
-import { ask, cases } from "../check.ts";
+import { cases } from "../cases.ts";
+import { ask } from "../check.ts";
 import type { Check, SuiteContext } from "../check.ts";
 import { readJson, readStream } from "../reading.ts";
 import type { Chunk, Transcript } from "../reading.ts";

@@ -11,6 +11,8 @@ export interface Launch {
   /** The path of a baseload.yaml that the test itself writes, in place of `config`. */
   readonly configPath?: string;
   readonly args?: readonly string[];
+  /** The launcher; the repository's own unless given. */
+  readonly bin?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Where state is kept; a folder of its own, removed at the end, unless given. */
   readonly dataDir?: string;
@@ -19,6 +21,7 @@ export interface Launch {
   readonly ownGroup?: boolean;
 }
 
+const BIN = "bin/baseload.mjs";
 /** Generous: the machine may be busy with other tests. */
 const START_MS = 30_000;
 const END_MS = 30_000;
@@ -50,7 +53,7 @@ export class Baseload implements AsyncDisposable {
   private constructor(launch: Launch) {
     this.#folder = new Folder();
     this.dataDir = launch.dataDir ?? join(this.#folder.path, "data");
-    const args = ["bin/baseload.mjs", "serve"];
+    const args = [launch.bin ?? BIN, "serve"];
     if (launch.configPath !== undefined) args.push(launch.configPath);
     else if (launch.config !== undefined) args.push(this.#folder.write("baseload.yaml", launch.config));
     args.push("--port", String(launch.port ?? 0), "--data-dir", this.dataDir, ...(launch.args ?? []));

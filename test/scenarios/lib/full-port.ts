@@ -6,11 +6,13 @@ import { Child } from "./children.ts";
 const CALLERS = 8;
 const LISTENER = `
   const server = require("node:net").createServer();
-  server.listen(0, "127.0.0.1", 1, () => console.log("port " + server.address().port));
+  server.listen(Number(process.argv[1]), "127.0.0.1", 1, () => console.log("port " + server.address().port));
 `;
 
 /** A port whose queue of connections is full and whose process is stopped: on Linux, whoever connects waits. */
 export class FullPort implements AsyncDisposable {
+  /** Elsewhere a full queue refuses, or takes all the same. */
+  static readonly isPossible = process.platform === "linux";
   readonly port: number;
   readonly #child: Child;
   readonly #callers: readonly Socket[];
@@ -21,9 +23,9 @@ export class FullPort implements AsyncDisposable {
     this.#callers = callers;
   }
 
-  /** Makes one. */
-  static async open(): Promise<FullPort> {
-    const child = new Child({ command: process.execPath, args: ["--eval", LISTENER] });
+  /** Makes one, of a free port unless one is given. */
+  static async open(port = 0): Promise<FullPort> {
+    const child = new Child({ command: process.execPath, args: ["--eval", LISTENER, String(port)] });
     const found = await until(() => Promise.resolve(/port (\d+)/.exec(child.stdout)?.[1]), {
       withinMs: 20_000,
       orElse: `the listener named no port: ${child.output}`,

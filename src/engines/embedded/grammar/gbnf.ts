@@ -1,7 +1,7 @@
 /** GBNF, the grammar notation of llama.cpp: rules are gathered here, and literals written so that they mean themselves. */
 
 /** The most repetitions that llama.cpp's parser takes in one `{m,n}`; beyond it refuses the whole grammar. */
-export const REPETITIONS_MAX = 2000;
+export const REPETITIONS_MAX = 1999;
 
 /**
  * The rules of one grammar under way. Owned by whoever builds the grammar. Names are made distinct, so that parts which know
@@ -9,6 +9,7 @@ export const REPETITIONS_MAX = 2000;
  */
 export class GrammarRules {
   readonly #bodies = new Map<string, string>();
+  readonly #counts = new Map<string, number>();
 
   /** Adds a rule and says how to refer to it. `hint` becomes part of its name. */
   add(hint: string, body: string): string {
@@ -29,8 +30,10 @@ export class GrammarRules {
   /** A name that can be referred to before it is defined, for rules that contain themselves. */
   reserve(hint: string): string {
     const base = `r-${hint.replace(/[^a-zA-Z0-9]+/g, "-").slice(0, 40)}`;
-    let name = base;
-    for (let count = 2; this.#bodies.has(name); count++) name = `${base}-${count}`;
+    const count = (this.#counts.get(base) ?? 0) + 1;
+    this.#counts.set(base, count);
+    // Two hyphens, which no hint has, so that no name with a count is another's hint.
+    const name = count === 1 ? base : `${base}--${count}`;
     this.#bodies.set(name, "");
     return name;
   }

@@ -61,6 +61,7 @@ const PATTERNS: readonly (readonly [string, readonly string[]])[] = [
   ["^[\\w-]+@[a-c]+$", ["x-1@abc"]],
   ['^"\\\\$', ['"\\']],
   ["^[ -~]?$", ["", "x"]],
+  ["^(?:[a-c]{1,60}-){0,60}$", ["", "ab-c-"]],
 ];
 
 test("texts of a pattern match it, and plain ones are all allowed", async () => {
@@ -92,6 +93,15 @@ test("other properties have other names", async () => {
   assert.ok(accepts('{"":true}') && accepts("{}"));
   for (const text of ['{"ab":true}', '{"abc":true}', '{"a":3}', '{"a\\u0062":true}', '{"abc":2,"ab":1}'])
     assert.ok(!accepts(text), text);
+});
+
+test("limits are as large as llama.cpp takes them, and objects as wide as anyone writes them", async () => {
+  const accepts = await acceptor({ type: "array", items: { type: "string", maxLength: 1999 }, maxItems: 1999 });
+  assert.ok(accepts('["a", "b"]'));
+  const properties = Object.fromEntries(Array.from({ length: 400 }, (_, index) => [`name ${index}`, { type: "null" }]));
+  const wide = await acceptor({ type: "object", properties, additionalProperties: { type: "boolean" } });
+  assert.ok(wide('{"name 7":null,"name 399":null,"name":true}'));
+  assert.ok(!wide('{"name 7":true}'));
 });
 
 test("formats are dates, times and addresses", async () => {
@@ -139,6 +149,7 @@ test("what cannot be promised is refused by name", () => {
     [{ type: "object", properties: {}, required: ["a"] }, "required"],
     [{ type: "string", nullable: true }, "nullable"],
     [{ maxLength: 3 }, "maxLength"],
+    [{ type: "object", properties: { ["x".repeat(300)]: {} } }, "properties"],
     [{ type: "string", unknownWord: 1 }, "unknownWord"],
   ];
   for (const [schema, keyword] of refused) {

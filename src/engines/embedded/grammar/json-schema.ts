@@ -169,7 +169,7 @@ export class SchemaCompiler {
     const given = ["pattern", "format"].filter((keyword) => schema[keyword] !== undefined);
     if (given.length + (isBounded ? 1 : 0) > 1)
       throw unsupportedKeyword(path, given[0] as string, "not together with another limit on the same string");
-    if (pattern !== undefined) return `"\\"" ${patternGrammar(String(pattern), path)} "\\""`;
+    if (pattern !== undefined) return `"\\"" ${patternGrammar(this.rules, String(pattern), path)} "\\""`;
     if (format !== undefined) return `"\\"" ${this.#format(format, path)} "\\""`;
     const character = this.rules.shared("string-character", () => STRING_CHARACTER);
     return `"\\"" ${repeated(character, length[0], length[1])} "\\""`;
@@ -209,7 +209,11 @@ export class SchemaCompiler {
     let rest =
       item === null
         ? '""'
-        : repeated(`(${comma} ${item})`, Math.max(0, min - Math.max(1, head.length)), more(max, head));
+        : repeated(
+            this.rules.add("more", `${comma} ${item}`),
+            Math.max(0, min - Math.max(1, head.length)),
+            more(max, head),
+          );
     for (let index = head.length - 1; index >= 0; index--) {
       if (max !== null && index >= max) continue;
       const step = index === 0 ? (head[index] as string) : `${comma} ${head[index] as string}`;

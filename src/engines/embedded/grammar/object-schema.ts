@@ -1,8 +1,11 @@
 /** Objects of a schema as grammars: the properties in the schema's order, optional ones perhaps left out, then any others. */
-import { literal } from "./gbnf.ts";
+import { type GrammarRules, literal } from "./gbnf.ts";
 import type { Keywords, SchemaCompiler } from "./json-schema.ts";
 import { jsonObject, SPACE, STRING_CHARACTER } from "./json-text.ts";
 import { unsupportedKeyword, wrongSchema } from "./schema-error.ts";
+
+/** Longer than any name of a property, and short enough to be told from others letter by letter. */
+const NAME_LENGTH_MAX = 256;
 
 /** An expression for the objects that are valid by `schema`. Throws `SchemaError`. */
 export function objectGrammar(compiler: SchemaCompiler, schema: Keywords, path: string): string {
@@ -26,7 +29,7 @@ export function objectGrammar(compiler: SchemaCompiler, schema: Keywords, path: 
     const member = members[index] as string;
     const isRequired = required.has(names[index] as string);
     const following = rules.add("after", after);
-    first = isRequired ? `${member} ${following}` : `(${member} ${following} | ${first})`;
+    first = isRequired ? `${member} ${following}` : rules.add("first", `${member} ${following} | ${first}`);
     after = isRequired ? `${comma} ${member} ${following}` : `(${comma} ${member})? ${following}`;
   }
   return `"{" ${space} ${first} ${space} "}"`;
@@ -36,6 +39,9 @@ function readProperties(schema: Keywords, path: string): Keywords {
   const properties = schema["properties"] ?? {};
   if (typeof properties !== "object" || properties === null || Array.isArray(properties))
     throw wrongSchema(path, "needs an object as `properties`");
+  const long = Object.keys(properties).find((name) => name.length > NAME_LENGTH_MAX);
+  if (long !== undefined)
+    throw unsupportedKeyword(path, "properties", `a name of more than ${NAME_LENGTH_MAX} characters`);
   return properties as Keywords;
 }
 
@@ -58,14 +64,14 @@ function othersOf(
   if (more === undefined || more === false) return null;
   const { rules } = compiler;
   const character = rules.shared("string-character", () => STRING_CHARACTER);
-  const key = names.length === 0 ? `${character}*` : keyExcept(names);
+  const key = names.length === 0 ? `${character}*` : keyExcept(rules, names);
   const space = rules.shared("space", () => SPACE);
   const value = compiler.compile(more, `${path}/additionalProperties`);
   return rules.add("other", `"\\"" ${key} "\\":" ${space} ${value}`);
 }
 
 /** The inside of a key that is none of `names`. It has no escapes, through which a name could be written otherwise. */
-function keyExcept(names: readonly string[]): string {
+function keyExcept(rules: GrammarRules, names: readonly string[]): string {
   const plain = '"\\\\\\x00-\\x1F\\x7F';
   const next = new Map<string, string[]>();
   for (const name of names) {
@@ -75,7 +81,7 @@ function keyExcept(names: readonly string[]): string {
   const heads = [...next.keys()].filter((head) => !'"\\'.includes(head) && (head.codePointAt(0) ?? 0) >= 0x20);
   const excluded = heads.map((head) => `\\U${(head.codePointAt(0) ?? 0).toString(16).padStart(8, "0").toUpperCase()}`);
   const others = `[^${plain}${excluded.join("")}] [^${plain}]*`;
-  const deeper = heads.map((head) => `${literal(head)} ${keyExcept(next.get(head) ?? [])}`);
-  const branches = [others, ...deeper];
-  return names.includes("") ? `(${branches.join(" | ")})` : `(${branches.join(" | ")})?`;
+  const deeper = heads.map((head) => `${literal(head)} ${keyExcept(rules, next.get(head) ?? [])}`);
+  const rest = rules.add("key", [others, ...deeper].join(" | "));
+  return names.includes("") ? rest : `${rest}?`;
 }

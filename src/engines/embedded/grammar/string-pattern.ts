@@ -2,7 +2,7 @@
  * Regular expressions as grammars over the inside of a JSON string. Where an expression allows characters that JSON must escape,
  * the grammar leaves out what it cannot write plainly: every text of the grammar matches the expression, not the reverse.
  */
-import { classCharacter, classRange, either, literal, repeated, REPETITIONS_MAX } from "./gbnf.ts";
+import { classCharacter, classRange, either, type GrammarRules, literal, repeated, REPETITIONS_MAX } from "./gbnf.ts";
 import { unsupportedKeyword, wrongSchema } from "./schema-error.ts";
 
 /** Characters that stand in a JSON string as they are, as an inside of `[...]`: none of quote, backslash or controls. */
@@ -11,20 +11,26 @@ const ANY = `[^${PLAIN_EXCEPT}]`;
 const SHORTHANDS: Readonly<Record<string, string>> = { d: "0-9", w: "a-zA-Z0-9_", s: " " };
 const CONTROL_ESCAPES = "nrtfv0bBcxukpP";
 
-/** An expression for the texts that `pattern` matches. Throws `SchemaError` for what is wrong or not supported. */
-export function patternGrammar(pattern: string, path: string): string {
+/** Deeper groups than any expression needs. */
+const GROUPS_MAX = 50;
+
+/** An expression for the texts that `pattern` matches; it may add rules. Throws `SchemaError` for what is wrong or not supported. */
+export function patternGrammar(rules: GrammarRules, pattern: string, path: string): string {
   if (!isExpression(pattern)) throw wrongSchema(path, "has a `pattern` that is no regular expression");
-  const reader = new PatternReader(pattern, path);
+  const reader = new PatternReader(rules, pattern, path);
   return reader.whole();
 }
 
 /** Reads one expression from left to right. Owned by one call of `patternGrammar`. */
 class PatternReader {
+  readonly #rules: GrammarRules;
   readonly #source: readonly string[];
   readonly #path: string;
   #at = 0;
+  #groups = 0;
 
-  constructor(source: string, path: string) {
+  constructor(rules: GrammarRules, source: string, path: string) {
+    this.#rules = rules;
     this.#source = [...source];
     this.#path = path;
   }
@@ -60,7 +66,8 @@ class PatternReader {
     const range = this.#quantifier();
     if (range === null) return atom;
     if ("?+".includes(this.#peek()) && this.#peek() !== "") throw this.#refusal("a lazy quantifier");
-    return repeated(`(${atom})`, range[0], range[1]);
+    // In a rule of its own, since llama.cpp multiplies repetitions within one.
+    return repeated(this.#rules.add("part", atom), range[0], range[1]);
   }
 
   #quantifier(): readonly [number, number | null] | null {
@@ -94,7 +101,9 @@ class PatternReader {
 
   #group(): string {
     if (this.#take("?") && !this.#take(":")) throw this.#refusal("a group other than (...) and (?:...)");
+    if (++this.#groups > GROUPS_MAX) throw this.#refusal(`groups nested more than ${GROUPS_MAX} deep`);
     const body = this.#alternatives(false);
+    this.#groups -= 1;
     if (!this.#take(")")) throw this.#refusal("an anchor in a group");
     return `(${body})`;
   }
