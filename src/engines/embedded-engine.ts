@@ -33,7 +33,14 @@ export class LlamaEngine extends ChildEngine<EngineInfo> {
   protected override observe(info: EngineInfo): Promise<EngineObservation> {
     const { modelName, architecture, contextTokens, sequences, file } = info;
     const { fileType: quantization, fileBytes: sizeBytes } = file;
-    const own = { architecture, contextTokens, quantization, sizeBytes, modalities: ["text"], state: "loaded" } as const;
+    const own = {
+      architecture,
+      contextTokens,
+      quantization,
+      sizeBytes,
+      modalities: ["text"],
+      state: "loaded",
+    } as const;
     const model = { ...unknownModel(modelName), ...own };
     const observation = { ...unknownObservation("llamacpp"), maxConcurrent: sequences, contextTokens, models: [model] };
     return Promise.resolve(observation);

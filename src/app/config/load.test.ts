@@ -47,7 +47,7 @@ test("without a file there is one embedded backend with the tiny model, on loopb
       kind: "embedded",
       onLoss: "refuse",
       backendId: "embedded",
-      modelPath: null,
+      model: null,
       modelName: "baseload-tiny",
       sequences: 4,
       contextTokens: null,

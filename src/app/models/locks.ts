@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 
 /** A lock that is held until it is released or its process ends, in whatever way. */
 export interface Held {
+  /** May be called again. */
   release(): void;
 }
 
@@ -20,7 +21,11 @@ export function tryHold(dir: string, name: string, how: "shared" | "exclusive"):
   try {
     database.exec(how === "exclusive" ? "BEGIN EXCLUSIVE" : "BEGIN; SELECT count(*) FROM sqlite_schema");
     // A select that was run to its end keeps its shared lock until the transaction ends.
-    return { release: () => database.close() };
+    return {
+      release: () => {
+        if (database.isOpen) database.close();
+      },
+    };
   } catch (error) {
     database.close();
     if (error instanceof Error && /locked/.test(error.message)) return null;
