@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import { Progress } from "../bench/progress.ts";
 import { type CommandSpec, type Invocation, textOption, UsageError } from "../cli.ts";
-import { infoOf, modelNameOf, modelsDir, partialFiles, removeFiles, storedModels } from "./folder.ts";
+import { modelNameOf } from "./file-names.ts";
+import { infoOf, modelsDir, partialFiles, removeFiles, storedModels } from "./folder.ts";
 import { type Where, wantedBy } from "./hub.ts";
 import { tryHold } from "./locks.ts";
 import { modelTable, sizeInWords } from "./print.ts";

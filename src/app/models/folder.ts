@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { modelNameOf, partsOf } from "./file-names.ts";
 import { modelInfoOf, readHeadOf } from "../../engines/embedded/model-info.ts";
 
 /** A model in the folder: one GGUF file, or several that one was split into. */
@@ -32,26 +33,9 @@ export interface PartialFile {
 /** Ends the name of a file that is being pulled. */
 export const PART = ".part";
 
-const SPLIT = /^(.+)-(\d{5})-of-(\d{5})\.gguf$/i;
-
 /** Where a data directory has its models. */
 export function modelsDir(dataDir: string): string {
   return join(dataDir, "models");
-}
-
-/** The name of the model that `file` is, or is a part of. */
-export function modelNameOf(file: string): string {
-  return SPLIT.exec(file)?.[1] ?? file.replace(/(.)\.gguf$/i, "$1");
-}
-
-/** The names of all parts of the model that `file` is a part of, in order; the file alone if it is not split. */
-export function partsOf(file: string): readonly string[] {
-  const split = SPLIT.exec(file);
-  if (split === null) return [file];
-  const [, stem = "", , total = ""] = split;
-  return Array.from({ length: Number(total) }, (_, index) => {
-    return `${stem}-${String(index + 1).padStart(5, "0")}-of-${total}${file.slice(-".gguf".length)}`;
-  });
 }
 
 /** The models in `dir`, by name; none where there is no such folder. */

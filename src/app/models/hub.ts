@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { UsageError } from "../cli.ts";
-import { partsOf } from "./folder.ts";
+import { partsOf } from "./file-names.ts";
 import { type Asking, open, plain, PullError } from "./open.ts";
 import type { Wanted } from "./pull.ts";
 

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { StoredModelConfig } from "../config/types.ts";
-import { modelNameOf, modelsDir, storedPath } from "./folder.ts";
+import { modelNameOf } from "./file-names.ts";
+import { modelsDir, storedPath } from "./folder.ts";
 import { type Held, tryHold } from "./locks.ts";
 
 /** The path of a configured model: a file that is there, else the model of that name in the data directory. Throws in words. */

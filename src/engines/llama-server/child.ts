@@ -16,7 +16,7 @@ const HEALTH_EVERY_MS = 100;
 /** What is told of a server that ended before it was ready. */
 const LAST_LINES = 5;
 
-function main({ run, socketPath }: GuardOptions): void {
+async function main({ run, socketPath }: GuardOptions): Promise<void> {
   // In a group of its own, so that a terminal's Ctrl-C does not end it while open answers still may.
   const server = spawn(run.binary, flagsOf(run, socketPath), { stdio: ["ignore", "pipe", "pipe"], detached: true });
   const { pid } = server;
@@ -36,10 +36,10 @@ function main({ run, socketPath }: GuardOptions): void {
     if (isReady) process.exit(code === 0 ? 1 : (code ?? 1));
     fail([`${how} before it had loaded ${run.modelPath}`, ...last].join("\n"));
   });
-  void healthy(socketPath).then(() => {
-    isReady = true;
-    tell({ kind: "ready", info: { pid: pid ?? 0 } });
-  });
+  if (pid === undefined) return;
+  await healthy(socketPath);
+  isReady = true;
+  tell({ kind: "ready", info: { pid } });
 }
 
 /** Passes the server's lines on and keeps the last of them. */
@@ -86,4 +86,4 @@ if (argument === undefined) {
   console.error("usage: node child.ts JSON, where JSON has run and socketPath");
   process.exit(2);
 }
-main(JSON.parse(argument) as GuardOptions);
+await main(JSON.parse(argument) as GuardOptions);
