@@ -17,6 +17,7 @@ export function engineSecrets(config: EngineConfig, doors: SecretDoors): EngineS
     case "llama-server":
       return {};
     case "openai":
+    case "anthropic":
       return config.key === null ? {} : { key: readSecret(config.key, doors) };
     case "gemini":
       return { key: readSecret(config.key, doors) };

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { BackendId } from "../base/ids.ts";
+import { AnthropicEngine } from "../engines/anthropic.ts";
 import { LlamaEngine, type LlamaOptions } from "../engines/embedded-engine.ts";
 import { GgufError } from "../engines/embedded/gguf-reader.ts";
 import {
@@ -182,12 +183,14 @@ export class EngineFleet {
   #make(config: EngineConfig, secrets: EngineSecrets): Made {
     if (config.kind === "embedded" || config.kind === "llama-server") return this.#local(config);
     const { maxAnswerBytes } = this.#parts;
-    if (config.kind !== "openai") {
+    if (config.kind !== "openai" && config.kind !== "anthropic") {
       return { config, secrets, engine: cloudEngine(config, secrets, maxAnswerBytes), llama: null, held: null };
     }
-    const { url, headers, discoverModels, modelsAreOptional, speaks, onLoss, engineKind: kind = "openai" } = config;
-    const more = { headers, maxAnswerBytes, discoverModels, modelsAreOptional, speaks, onLoss, kind };
-    const engine = new OpenAiEngine({ url, socketPath: null, key: secrets["key"] ?? null, ...more });
+    const more = { socketPath: null, key: secrets["key"] ?? null, maxAnswerBytes };
+    const engine =
+      config.kind === "anthropic"
+        ? new AnthropicEngine({ ...config, ...more })
+        : new OpenAiEngine({ ...config, ...more, kind: config.engineKind ?? "openai" });
     return { config, secrets, engine, llama: null, held: null };
   }
 

@@ -36,7 +36,7 @@ export const ERRORS = {
     type: invalid,
     retriable: false,
     message: "The request does not have the shape that this endpoint takes",
-    remedy: "Correct the field named in `param`; see the OpenAI API reference.",
+    remedy: "Correct the member that is named; see the API's reference.",
   },
   unsupported_encoding: {
     status: 415,
@@ -92,7 +92,7 @@ export const ERRORS = {
     type: "authentication_error",
     retriable: false,
     message: "No API key was given",
-    remedy: "Send `Authorization: Bearer KEY` with a key of a tenant in baseload.yaml.",
+    remedy: "Send `Authorization: Bearer KEY`, or `x-api-key: KEY`, with a key of a tenant in baseload.yaml.",
   },
   wrong_key: {
     status: 401,
@@ -122,7 +122,7 @@ export const ERRORS = {
     retriable: false,
     message: "There is nothing at this path",
     remedy:
-      "Use /v1/chat/completions, /v1/completions, /v1/models, /api/receipts/ID, /api/runs, /api/backends, /metrics, /healthz or /readyz.",
+      "Use /v1/chat/completions, /v1/completions, /v1/messages, /v1/models, /api/receipts/ID, /api/runs, /api/backends, /metrics, /healthz or /readyz.",
   },
   method_not_allowed: {
     status: 405,
@@ -376,7 +376,7 @@ export const ERRORS = {
     type: server,
     retriable: true,
     message: "The backend answered with something that is not a completion",
-    remedy: "Check that the backend's url leads to an OpenAI-compatible API.",
+    remedy: "Check that the backend's url leads to an API of its `engine`.",
   },
   upstream_too_large: {
     status: 502,

@@ -57,6 +57,7 @@ export interface Receipt {
   readonly tokens: {
     readonly input: Figure;
     readonly cachedInput: Figure;
+    readonly cacheWrite: Figure;
     readonly output: Figure;
     readonly reasoning: Figure;
   };
@@ -86,7 +87,14 @@ export interface Receipt {
 
 /** One priced thing: `quantity` units at `nanoUsdPerMillion` a million units (tokens), or electricity by the kilowatt-hour. */
 export interface CostLine {
-  readonly item: "input" | "cached_input" | "output" | "reasoning" | "electricity" | "provider_reported";
+  readonly item:
+    | "input"
+    | "cached_input"
+    | "cache_write"
+    | "output"
+    | "reasoning"
+    | "electricity"
+    | "provider_reported";
   readonly quantity: number;
   readonly unit: "token" | "millijoule" | "nanousd";
   /** Nano-dollars per million tokens, per kilowatt-hour for electricity, or null for a cost that the provider reported. */

@@ -35,6 +35,8 @@ export function retryAfterMs(value: string | string[] | undefined, wallMs: numbe
   return Number.isNaN(atMs) ? null : Math.max(0, atMs - wallMs);
 }
 
+const KEPT_HEADERS = /^(?:retry-after$|x-ratelimit-|anthropic-ratelimit-)/;
+
 /** An error answer as it is passed on: in its own words, which OpenAI's envelope holds where its API has another. */
 export function relayOf(
   status: number,
@@ -52,7 +54,7 @@ export function relayOf(
 function relayHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, string>> {
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (typeof value === "string" && (name === "retry-after" || name.startsWith("x-ratelimit-"))) kept[name] = value;
+    if (typeof value === "string" && KEPT_HEADERS.test(name)) kept[name] = value;
   }
   return kept;
 }

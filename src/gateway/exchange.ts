@@ -3,7 +3,7 @@ import { assert } from "../base/assert.ts";
 import { errorRow } from "../base/errors.ts";
 import type { Job } from "../base/job.ts";
 import type { Exchange, ExchangeFailure, ExchangeOwner } from "../ports/exchange.ts";
-import { clientErrors } from "../wire/client-errors.ts";
+import { clientErrors, requestIdHeaders } from "../wire/client-errors.ts";
 import { promptText } from "../wire/request.ts";
 import { closeUnread, type FlatHeaders, retryAfter } from "./answers.ts";
 import type { Recording } from "./idempotency.ts";
@@ -134,12 +134,12 @@ export class HttpExchange implements Exchange {
     const errors = clientErrors(this.job.endpoint);
     if (this.#committed && this.job.stream) {
       this.#recording?.drop();
-      this.#res.end(errors.streamEnd(code, { detail }));
+      this.#res.end(errors.streamEnd(code, { detail, requestId: this.clientRequestId }));
       return;
     }
     if (relay === null) {
       const { status } = errorRow(code);
-      const body = jsonBytes(errors.body(code, { detail }));
+      const body = jsonBytes(errors.body(code, { detail, requestId: this.clientRequestId }));
       // What we refuse ourselves costs nothing to refuse again, and may be served once the configuration is mended.
       return this.#sendWhole({ status, headers: retryAfter(retryAfterMs), body, isFinal: false });
     }
@@ -177,7 +177,7 @@ export class HttpExchange implements Exchange {
   }
 
   #ownHeaders(): FlatHeaders {
-    const own = ["x-request-id", this.clientRequestId, ...this.#receiptHeader()];
+    const own = [...requestIdHeaders(this.job.endpoint, this.clientRequestId), ...this.#receiptHeader()];
     return this.#dropped.length === 0 ? own : [...own, "x-baseload-dropped", droppedHeader(this.#dropped)];
   }
 

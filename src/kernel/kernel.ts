@@ -3,6 +3,7 @@ import { onCancelled, onFailed, onFinished, onFirst, onProgress } from "./attemp
 import { onArrived, onWoke, reviewQueue } from "./admission.ts";
 import type { Command } from "./command.ts";
 import type { RequestId } from "../base/ids.ts";
+import type { Endpoint } from "../base/job.ts";
 import type { ModelView } from "../base/model.ts";
 import type { Caller } from "../policy/access.ts";
 import type { Event } from "./event.ts";
@@ -11,7 +12,7 @@ import { onRecalled, viewRun, type RunView } from "./runs.ts";
 import { onAppended, onStored } from "./settle.ts";
 import { fromSnapshot, type Snapshot, toSnapshot } from "./snapshot.ts";
 import type { State } from "./state.ts";
-import { type BackendView, viewBackends } from "./view.ts";
+import { type BackendView, viewBackends, viewServes } from "./view.ts";
 import { viewModels } from "./model-view.ts";
 
 /**
@@ -75,6 +76,11 @@ export class Kernel {
   /** The models that this caller can ask for now, in configuration order. Read-only. */
   models(caller: Caller): readonly ModelView[] {
     return this.#state === null ? [] : viewModels(this.#state, caller);
+  }
+
+  /** Whether some backend serves this caller this model at this endpoint. Read-only. */
+  serves(caller: Caller, model: string, endpoint: Endpoint): boolean {
+    return this.#state !== null && viewServes(this.#state, { caller, model, endpoint });
   }
 
   /** The backends and their load at `nowUs`, by default the last event's time. Read-only. */

@@ -11,6 +11,7 @@ import { Kernel } from "./kernel.ts";
 const PRICE = {
   inputNanoUsdPerMillion: 1_000_000_000,
   cachedInputNanoUsdPerMillion: null,
+  cacheWriteNanoUsdPerMillion: null,
   outputNanoUsdPerMillion: 2_000_000_000,
   reasoningNanoUsdPerMillion: null,
 };

@@ -106,6 +106,7 @@ function tokensOf(usage: Usage): Receipt["tokens"] {
   return {
     input: tokenFigure(usage.inputTokens, usage.method),
     cachedInput: tokenFigure(usage.cachedInputTokens, usage.method),
+    cacheWrite: tokenFigure(usage.cacheWriteTokens, usage.method),
     output: tokenFigure(usage.outputTokens, usage.method),
     reasoning: tokenFigure(usage.reasoningTokens, usage.method),
   };

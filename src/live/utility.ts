@@ -151,7 +151,7 @@ export class Utility implements Admission, StoreListener {
   }
 
   /** Whether the kernel's models, backends and counts may be read; read-only. */
-  get kernel(): Pick<Kernel, "models" | "backends" | "counts" | "runsLimited" | "unsettledTenant"> {
+  get kernel(): Pick<Kernel, "models" | "serves" | "backends" | "counts" | "runsLimited" | "unsettledTenant"> {
     return this.#kernel;
   }
 
@@ -400,6 +400,7 @@ export class Utility implements Admission, StoreListener {
     return {
       inputTokens: reported?.inputTokens ?? countTokens(flight.exchange.promptText()),
       cachedInputTokens: reported?.cachedInputTokens ?? null,
+      cacheWriteTokens: reported?.cacheWriteTokens ?? null,
       outputTokens: reported?.outputTokens ?? Math.max(made.contentPieces > 0 ? 1 : 0, countTokens(made.outputText)),
       reasoningTokens: reported?.reasoningTokens ?? null,
       reportedCostNanoUsd: reported?.reportedCostNanoUsd ?? null,

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../base/errors.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
+import type { Endpoint } from "../base/job.ts";
 import type { ModelView } from "../base/model.ts";
 import type { BackendView } from "../kernel/view.ts";
 import type { Admission } from "./exchange.ts";
@@ -23,6 +24,10 @@ export interface Desk extends Admission {
   /** What a model's own file says of it, in the fields of `meta` in /v1/models; null where Baseload has no such file. */
   modelMeta(model: string): Readonly<Record<string, string | number | boolean | null>> | null;
   backends(): readonly BackendView[];
+  /** Whether some backend serves this model at this endpoint to the holder of a key. */
+  serves(holder: { readonly tenant: string; readonly key: string | null }, model: string, endpoint: Endpoint): boolean;
+  /** Counts a text's tokens; an estimate, since the model's own tokenizer may be another. */
+  countTokens(text: string): number;
   /** Keeps new requests from a backend, or gives it back to them; one that is not there is left alone. */
   cordon(backendId: BackendId, cordoned: boolean): void;
   /** A settled receipt, `pending` while its commit has not returned, or null when this tenant has none. Rejects when the store cannot read. */

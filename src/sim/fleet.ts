@@ -123,9 +123,12 @@ function drawBackend(
 }
 
 function drawPrice(chance: Chance): NonNullable<BackendConfig["price"]> {
+  const inputNanoUsdPerMillion = chance.integer(0, 4_000_000_000);
+  const cachedInputNanoUsdPerMillion = chance.odds(1, 2) ? chance.integer(0, 1_000_000_000) : null;
   return {
-    inputNanoUsdPerMillion: chance.integer(0, 4_000_000_000),
-    cachedInputNanoUsdPerMillion: chance.odds(1, 2) ? chance.integer(0, 1_000_000_000) : null,
+    inputNanoUsdPerMillion,
+    cachedInputNanoUsdPerMillion,
+    cacheWriteNanoUsdPerMillion: cachedInputNanoUsdPerMillion === null ? null : 2 * inputNanoUsdPerMillion,
     outputNanoUsdPerMillion: chance.integer(0, 4_000_000_000),
     reasoningNanoUsdPerMillion: chance.odds(1, 3) ? chance.integer(0, 4_000_000_000) : null,
   };

@@ -1,19 +1,21 @@
 import type { Endpoint } from "../base/job.ts";
+import { ANTHROPIC_CLIENT, anthropicBackend, DEFAULT_MAX_TOKENS } from "./anthropic/shape.ts";
 import type { BackendShape, ClientShape } from "./form/shape.ts";
 import { OPENAI_CHAT } from "./openai-chat/shape.ts";
 import { OPENAI_RESPONSES } from "./responses/shape.ts";
 
 /** Endpoints whose requests are conversations, which one API's can be turned into another's. */
-export type Conversation = Exclude<Endpoint, "completions" | "embeddings">;
+export type Conversation = Exclude<Endpoint, "completions" | "embeddings" | "count_tokens">;
 
 /** The shapes of conversations, by the endpoint that has them. */
 export const SHAPES: Readonly<Record<Conversation, ClientShape & BackendShape>> = {
   chat: OPENAI_CHAT,
   responses: OPENAI_RESPONSES,
+  messages: { ...ANTHROPIC_CLIENT, ...anthropicBackend({ maxTokens: DEFAULT_MAX_TOKENS }) },
 };
 
 // The order in which a backend's own endpoints are converted to: what loses least comes first.
-const TARGETS: readonly Conversation[] = ["chat", "responses"];
+const TARGETS: readonly Conversation[] = ["chat", "responses", "messages"];
 
 /** Whether this is a conversation's endpoint. */
 export function isConversation(endpoint: Endpoint): endpoint is Conversation {

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../../src/base/errors.ts";
 import type { BackendId, RequestId } from "../../src/base/ids.ts";
+import type { Endpoint } from "../../src/base/job.ts";
 import type { ModelView } from "../../src/base/model.ts";
 import type { BackendView } from "../../src/kernel/view.ts";
 import type { ConnectionLimit, Desk, RunPage } from "../../src/ports/desk.ts";
@@ -83,6 +84,17 @@ export class FakeDesk implements Desk {
   models(holder: Parameters<Desk["models"]>[0]): readonly ModelView[] {
     this.modelsFor.push(holder);
     return this.modelViews;
+  }
+
+  /** Endpoints that the model `m` is served at. */
+  endpoints: readonly Endpoint[] = ["chat", "completions", "messages"];
+
+  serves(_holder: Parameters<Desk["models"]>[0], model: string, endpoint: Endpoint): boolean {
+    return model === "m" && this.endpoints.includes(endpoint);
+  }
+
+  countTokens(text: string): number {
+    return text.length;
   }
 
   backends(): readonly BackendView[] {

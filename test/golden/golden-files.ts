@@ -14,6 +14,7 @@ import { PATIENT } from "../engine-conformance/subject.ts";
 import { FIXTURES, observationOf } from "../engines/fixtures.ts";
 import { FakeDesk, modelViewOf } from "../fakes/desk.ts";
 import { GATEWAY_OPTIONS } from "../fakes/gateway.ts";
+import { anthropicGolden } from "../shapes/anthropic/golden.ts";
 import { cloudGoldenFiles } from "../shapes/cloud-golden.ts";
 import { runPageOf } from "../fakes/run.ts";
 import { startMock } from "../upstream/mock-upstream.ts";
@@ -39,6 +40,7 @@ export async function makeGoldenFiles(): Promise<readonly GoldenFile[]> {
     { name: "answer-stream.http", text: await answerText({ stream: true }) },
     { name: "answer-stream-usage.http", text: await answerText({ stream: true, wantsUsage: true }) },
     { name: "answer-whole.http", text: await answerText({ stream: false }) },
+    ...anthropicGolden(),
     ...cloudGoldenFiles(),
     ...FIXTURES.map((fixture) => ({
       name: `../engines/fixtures/${fixture.name}/expected.json`,
@@ -72,6 +74,7 @@ function modelList(): string {
   const price = {
     inputNanoUsdPerMillion: 150_000_000,
     cachedInputNanoUsdPerMillion: 75_000_000,
+    cacheWriteNanoUsdPerMillion: null,
     outputNanoUsdPerMillion: 600_000_000,
     reasoningNanoUsdPerMillion: null,
     isFrom: true,

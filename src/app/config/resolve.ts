@@ -1,4 +1,5 @@
 import { dirname, resolve } from "node:path";
+import type { EngineKind } from "../../base/engine-observation.ts";
 import type { BackendConfig, ClassConfig, KernelConfig, Price, RunRules, SiteConfig } from "../../kernel/config.ts";
 import { present } from "../../base/assert.ts";
 import { CONVERSATIONS, servedBy } from "../../wire/shapes.ts";
@@ -12,6 +13,7 @@ import { hasFamily, resolveAccess, resolveModels } from "./resolve-models.ts";
 import type { ParsedBackend, ParsedConfig } from "./schema.ts";
 import { lowerCased, secretSource } from "./sources.ts";
 import type {
+  AnthropicEngineConfig,
   AppConfig,
   DiscoveredConfig,
   DiscoverySource,
@@ -22,7 +24,8 @@ import type {
   TlsConfig,
 } from "./types.ts";
 
-type OpenAiBackend = Exclude<ParsedBackend, LocalBackend | CloudBackend>;
+type AnthropicBackend = Extract<ParsedBackend, { engine: "anthropic" }>;
+type OpenAiBackend = Exclude<ParsedBackend, LocalBackend | AnthropicBackend | CloudBackend>;
 
 /** Whether a backend's members are found while it runs. */
 function isDiscovered(backend: ParsedBackend): backend is OpenAiBackend {
@@ -132,7 +135,7 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
 
 function modelsOf(backend: ParsedBackend): Pick<BackendConfig, "models" | "addresses"> {
   if (isLocal(backend)) return { models: { [embeddedName(backend)]: embeddedName(backend) } };
-  return addressed(isCloud(backend) ? "openai" : (backend.engine ?? "openai"), backend.models);
+  return addressed(isCloud(backend) ? "openai" : engineKind(backend), backend.models);
 }
 
 function lowest(limit: number | null, other: number | undefined): number | null {
@@ -168,6 +171,7 @@ function resolvePrice(price: NonNullable<ParsedBackend["price"]>): Price {
   return {
     inputNanoUsdPerMillion: price.inputUsdPerMillion,
     cachedInputNanoUsdPerMillion: price.cachedInputUsdPerMillion ?? null,
+    cacheWriteNanoUsdPerMillion: price.cacheWriteUsdPerMillion ?? null,
     outputNanoUsdPerMillion: price.outputUsdPerMillion,
     reasoningNanoUsdPerMillion: price.reasoningUsdPerMillion ?? null,
   };
@@ -175,19 +179,39 @@ function resolvePrice(price: NonNullable<ParsedBackend["price"]>): Price {
 
 function resolveEngine(backendId: string, backend: ParsedBackend, from: string): EngineConfig {
   if (isLocal(backend)) return localEngine(backendId, backend, from);
-  return isCloud(backend) ? cloudEngine(backendId, backend, from) : openAiEngine(backendId, backend, from);
+  if (isCloud(backend)) return cloudEngine(backendId, backend, from);
+  if (backend.engine !== "anthropic") return openAiEngine(backendId, backend, from);
+  const { defaultMaxTokens } = backend;
+  return { kind: "anthropic", ...httpEngine(backendId, backend, from), defaultMaxTokens };
 }
 
 function openAiEngine(backendId: string, backend: OpenAiBackend, from: string): OpenAiEngineConfig {
+  const kind = engineKind(backend);
   return {
     kind: "openai",
+    ...httpEngine(backendId, backend, from),
+    speaks: [...new Set(backend.endpoints)],
+    ...(kind === "openai" ? {} : { engineKind: kind }),
+  };
+}
+
+/** Whose own endpoints a backend has; Anthropic's API has none that are read. */
+function engineKind({ engine }: OpenAiBackend | AnthropicBackend): EngineKind | "auto" {
+  return engine === undefined || engine === "anthropic" ? "openai" : engine;
+}
+
+/** What every engine that is reached by HTTP has. */
+function httpEngine(
+  backendId: string,
+  backend: OpenAiBackend | AnthropicBackend,
+  from: string,
+): Omit<AnthropicEngineConfig, "kind" | "defaultMaxTokens"> {
+  return {
     backendId,
     url: (backend.url ?? "").replace(/\/+$/, ""),
     key: backend.key === undefined ? null : secretSource(backend.key, from),
     headers: lowerCased(backend.headers),
-    speaks: [...new Set(backend.endpoints)],
     onLoss: backend.onLoss,
-    ...(backend.engine === undefined || backend.engine === "openai" ? {} : { engineKind: backend.engine }),
     discoverModels: backend.models === undefined || hasFamily(backend.models),
     modelsAreOptional: backend.models !== undefined,
   };

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ENGINE_KINDS } from "../../base/engine-observation.ts";
+import { DEFAULT_MAX_TOKENS } from "../../wire/anthropic/shape.ts";
 import { discover } from "./discover-fields.ts";
 import { llamaServerFields, localFields } from "./local-fields.ts";
 import { count, decimal, milliseconds, objective, optionalCount } from "./fields.ts";
@@ -19,6 +20,7 @@ export const DECIMAL_KEYS: ReadonlySet<string> = new Set([
   "gridGramsPerKwh",
   "inputUsdPerMillion",
   "cachedInputUsdPerMillion",
+  "cacheWriteUsdPerMillion",
   "outputUsdPerMillion",
   "reasoningUsdPerMillion",
   "maxUsd",
@@ -144,6 +146,10 @@ const price = z.strictObject({
     9,
     "US dollars per million input tokens read from a cache. Absent: as input.",
   ).optional(),
+  cacheWriteUsdPerMillion: decimal(
+    9,
+    "US dollars per million input tokens written to the provider's cache. Absent: as input.",
+  ).optional(),
   outputUsdPerMillion: decimal(9, "US dollars per million output tokens."),
   reasoningUsdPerMillion: decimal(9, "US dollars per million reasoning tokens. Absent: as output.").optional(),
 });
@@ -154,11 +160,11 @@ const common = {
     .optional()
     .describe("The site it stands at, one of `sites`. May be left out when there is only one."),
   endpoints: z
-    .array(z.enum(["chat", "completions", "responses", "embeddings"]))
+    .array(z.enum(["chat", "completions", "responses", "embeddings", "messages", "count_tokens"]))
     .min(1)
     .default(["chat", "completions", "embeddings"])
     .describe(
-      "What it has itself: chat is /v1/chat/completions, completions /v1/completions, responses /v1/responses, embeddings /v1/embeddings. Conversations of another shape than it has are converted.",
+      "What it has itself: chat is /v1/chat/completions, completions /v1/completions, responses /v1/responses, embeddings /v1/embeddings, messages /v1/messages, count_tokens /v1/messages/count_tokens. Conversations of another shape than it has are converted.",
     ),
   onLoss: z
     .enum(["refuse", "drop"])
@@ -240,6 +246,38 @@ const openai = z.strictObject({
     "Tokens that prompt and answer may fill together. Absent: what its engine says, else unknown, so never a reason to refuse.",
   ),
   ...common,
+});
+
+const anthropic = z.strictObject({
+  engine: z.literal("anthropic").describe("Anthropic's Messages API, or another that is like it."),
+  url: baseUrl
+    .default("https://api.anthropic.com/v1")
+    .describe("Base URL of the API, up to and including /v1. http or https, without credentials or query."),
+  key: secretSource.optional().describe("The key sent as `x-api-key`: {env: NAME} or {file: PATH}."),
+  headers: headers.optional(),
+  models: modelChoice
+    .optional()
+    .describe(
+      'Models it serves: a list of names, a map from the name that clients use to the backend\'s own, or "*" for any name. A name that ends with a star is a family, such as claude-*. Absent: asked of GET url/models.',
+    ),
+  maxConcurrent: optionalCount("Requests it may hold at once. Absent: no limit."),
+  quota: quota.optional(),
+  contextTokens: optionalCount(
+    "Tokens that prompt and answer may fill together. Absent: unknown, so never a reason to refuse.",
+  ),
+  defaultMaxTokens: count(
+    1,
+    DEFAULT_MAX_TOKENS,
+    "max_tokens of a converted request that names none, since this API wants one. An answer that comes to it ends with finish_reason length.",
+  ),
+  ...common,
+  endpoints: z
+    .array(z.enum(["messages", "count_tokens"]))
+    .min(1)
+    .default(["messages", "count_tokens"])
+    .describe(
+      "What it has itself: messages is /v1/messages, count_tokens /v1/messages/count_tokens. Conversations of another shape are converted.",
+    ),
 });
 
 const embedded = z.strictObject({
@@ -339,7 +377,7 @@ const bedrock = z.strictObject({
   ...cloud,
 });
 
-const backend = z.discriminatedUnion("engine", [openai, embedded, llamaServer, gemini, vertex, bedrock]);
+const backend = z.discriminatedUnion("engine", [openai, anthropic, embedded, llamaServer, gemini, vertex, bedrock]);
 
 const serviceClass = z.strictObject({
   ttftMs: objective("Time to first token."),

@@ -26,6 +26,13 @@ export interface OpenAiEngineConfig {
   readonly modelsAreOptional: boolean;
 }
 
+/** Anthropic's Messages API by URL. */
+export interface AnthropicEngineConfig extends Omit<OpenAiEngineConfig, "kind" | "speaks" | "engineKind"> {
+  readonly kind: "anthropic";
+  /** `max_tokens` of a converted request that names none. */
+  readonly defaultMaxTokens: number;
+}
+
 /** Where a model's file is. */
 export interface StoredModelConfig {
   /** Absolute path of a GGUF. */
@@ -109,7 +116,12 @@ export interface BedrockEngineConfig extends CloudEngineCommon {
 
 export type CloudEngineConfig = GeminiEngineConfig | VertexEngineConfig | BedrockEngineConfig;
 
-export type EngineConfig = OpenAiEngineConfig | EmbeddedEngineConfig | LlamaServerEngineConfig | CloudEngineConfig;
+export type EngineConfig =
+  | OpenAiEngineConfig
+  | AnthropicEngineConfig
+  | EmbeddedEngineConfig
+  | LlamaServerEngineConfig
+  | CloudEngineConfig;
 
 /** A backend whose members are found while it runs; each of them is a backend of its own in the kernel. */
 export interface DiscoveredConfig {

@@ -66,6 +66,7 @@ const OWN_HEADERS = new Set([
   "te",
   "expect",
   "keep-alive",
+  "anthropic-version",
 ]);
 
 /** Fixed headers for a backend. */

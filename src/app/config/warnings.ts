@@ -4,7 +4,13 @@ import { loopback } from "./bind.ts";
 import type { Finding } from "./problems.ts";
 import { shown } from "./problems.ts";
 import { nearest } from "./suggest.ts";
-import type { AppConfig, CloudEngineConfig, DiscoveredConfig, OpenAiEngineConfig } from "./types.ts";
+import type {
+  AnthropicEngineConfig,
+  AppConfig,
+  CloudEngineConfig,
+  DiscoveredConfig,
+  OpenAiEngineConfig,
+} from "./types.ts";
 
 /** What a good file may say and yet hardly mean. */
 export function warningsOf(config: AppConfig): readonly Finding[] {
@@ -59,7 +65,7 @@ function anyMember({ engine, scheme, path }: DiscoveredConfig): OpenAiEngineConf
   return { ...engine, url: `${scheme}://member${path}` };
 }
 
-function upstreamWarnings(engine: OpenAiEngineConfig | CloudEngineConfig): Finding[] {
+function upstreamWarnings(engine: OpenAiEngineConfig | AnthropicEngineConfig | CloudEngineConfig): Finding[] {
   const path = ["backends", engine.backendId];
   const url = new URL(engine.url);
   const findings = Object.keys(engine.headers)

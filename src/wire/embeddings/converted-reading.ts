@@ -34,6 +34,7 @@ export class ConvertedEmbeddingsReading implements AnswerReading {
     this.reported = {
       inputTokens: answer.inputTokens,
       cachedInputTokens: null,
+      cacheWriteTokens: null,
       outputTokens: 0,
       reasoningTokens: null,
       reportedCostNanoUsd: null,

@@ -12,7 +12,13 @@ const HINTS: ReadonlySet<string> = new Set([
   "prompt_cache_retention",
   "include",
   "truncation",
+  "context_management",
+  "diagnostics",
+  "speed",
 ]);
+
+/** Members that are such wishes wherever they stand. */
+const HINTS_ANYWHERE: ReadonlySet<string> = new Set(["cache_control", "display", "eager_input_streaming"]);
 
 /** Gathers what a printer cannot express. Owned by one printing. */
 export class Losses {
@@ -44,7 +50,7 @@ export class Losses {
     for (const [path, value] of request.extras) {
       if (taken.has(path) || value === null) continue;
       const why = "this API has no such member";
-      if (HINTS.has(path)) this.hint(path, why);
+      if (HINTS.has(path) || HINTS_ANYWHERE.has(path.slice(path.lastIndexOf(".") + 1))) this.hint(path, why);
       else this.grave(path, why);
     }
   }
