@@ -137,6 +137,7 @@ describe("pulling from a hub", () => {
   it("says what is not there, and follows redirects to an end", () =>
     withHub(async (bench, hub) => {
       await assert.rejects(bench.pull("hf:org/repo/none.gguf"), /there is no file http.*none\.gguf \(status 404\)/);
+      assert.deepEqual(bench.files, []);
       hub.put("m.gguf", tiny);
       hub.redirects = 9;
       await assert.rejects(bench.pull("hf:org/repo/m.gguf"), /redirects more than 5 times/);

@@ -82,8 +82,9 @@ async function pullFile(wanted: Wanted, options: PullOptions): Promise<Pulled> {
     rmSync(`${part.path}.json`, { force: true });
     return { file: wanted.file, sizeBytes, sha256, wasThere: false };
   } catch (error) {
-    if (!(error instanceof NotGgufError) && !(error instanceof DamagedError)) throw error;
-    removeFiles(options.dir, [wanted.file]);
+    const isUseless = error instanceof NotGgufError || error instanceof DamagedError;
+    if (isUseless || part.sizeBytes === 0) removeFiles(options.dir, [wanted.file]);
+    if (!isUseless) throw error;
     throw new PullError(`${plain(wanted.url)}: ${error.message}`, { cause: error });
   } finally {
     await part.close();
