@@ -127,6 +127,11 @@ export class FakeHub implements AsyncDisposable {
     this.#held = { response, haveBytes: (isPart ? from : 0) + cut };
   }
 
+  /** Whether an answer waits to be cut whose client has not gone. */
+  get isHolding(): boolean {
+    return this.#held !== null && !this.#held.response.destroyed;
+  }
+
   /** The client tells how far it has come: a connection that is to be cut is closed once all before the cut has arrived. */
   arrived(haveBytes: number): void {
     if (this.#held === null || haveBytes < this.#held.haveBytes) return;

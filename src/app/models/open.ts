@@ -43,7 +43,8 @@ export interface Opened {
   readonly totalBytes: number | null;
   readonly etag: string | null;
   readonly sha256: string | null;
-  readonly body: AsyncIterable<Buffer>;
+  /** Read to its end or until a throw, or else destroyed: a body that is left alone keeps its connection and the process. */
+  readonly body: AsyncIterable<Buffer> & { destroy?(): unknown };
 }
 
 /** How something is asked for. */
@@ -130,7 +131,7 @@ async function bytesOf(of: {
   const { url, response, resume, sha256 } = of;
   const { statusCode, headers } = response;
   const etag = strongTag(one(headers["etag"]));
-  const body = response.body as AsyncIterable<Buffer>;
+  const body = response.body as Opened["body"];
   if (statusCode === 200) {
     const length = one(headers["content-length"]);
     return { fromByte: 0, totalBytes: length === null ? null : Number(length), etag, sha256, body };

@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { writeTinyModel } from "../../engines/embedded/tiny-model.ts";
 import { FakeHub } from "../../../test/fakes/hub.ts";
+import { until } from "../../../test/until.ts";
 import { wantedBy } from "./hub.ts";
 import { tryHold } from "./locks.ts";
 import { pull, type PullOptions } from "./pull.ts";
@@ -278,6 +279,9 @@ describe("pulling", () => {
         bench.pull("hf:org/repo/m.gguf"),
         new RegExp(`${tiny.length} bytes are to come, but .* has room for ${tiny.length - 1}`),
       );
+      hub.cuts = [10];
+      await assert.rejects(bench.pull("hf:org/repo/m.gguf"), /has room for/);
+      await until("the connection is let go", () => !hub.isHolding);
       writePart(bench, tiny.subarray(0, 10), hub);
       await bench.pull("hf:org/repo/m.gguf");
     }));

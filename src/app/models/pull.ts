@@ -141,13 +141,14 @@ async function receive(part: PartFile, wanted: Wanted, options: PullOptions): Pr
 async function receiveOnce(part: PartFile, wanted: Wanted, options: PullOptions): Promise<ReadonlySet<string>> {
   const { onBytes } = options;
   const opened = await open(wanted.url, options, part.resume);
-  if (opened.fromByte !== part.sizeBytes || opened.fromByte === 0) {
-    if (part.sizeBytes > 0)
-      options.say(`${wanted.file}: the server has another file now or cannot go on; beginning again`);
-    await part.begin(opened);
-  }
   const { totalBytes } = opened;
-  await checkRoom(opened, options);
+  try {
+    await beginOrGoOn(part, opened, (line) => options.say(`${wanted.file}: ${line}`));
+    await checkRoom(opened, options);
+  } catch (error) {
+    opened.body.destroy?.();
+    throw error;
+  }
   onBytes(wanted.file, part.sizeBytes, totalBytes);
   try {
     for await (const bytes of opened.body) {
@@ -166,6 +167,12 @@ async function receiveOnce(part: PartFile, wanted: Wanted, options: PullOptions)
     });
   }
   return new Set([wanted.sha256, opened.sha256].flatMap((each) => each ?? []));
+}
+
+async function beginOrGoOn(part: PartFile, opened: Opened, say: (line: string) => void): Promise<void> {
+  if (opened.fromByte === part.sizeBytes && opened.fromByte > 0) return;
+  if (part.sizeBytes > 0) say("the server has another file now or cannot go on; beginning again");
+  await part.begin(opened);
 }
 
 async function checkRoom({ fromByte, totalBytes }: Opened, { dir, freeBytes = free }: PullOptions): Promise<void> {
