@@ -197,6 +197,9 @@ export class EngineFleet {
   /** An engine that runs a model's file here, which stays where it is as long as the engine does. */
   #local(config: EmbeddedEngineConfig | LlamaServerEngineConfig): Made {
     const { dataDir, log } = this.#parts;
+    // Without its packages the engine cannot run any file, so that is said before one is looked for.
+    const missing = config.kind === "embedded" ? missingEmbeddedEngine() : null;
+    if (missing !== null) throw new Error(`backend ${config.backendId}: ${missing}`);
     const modelPath = this.#pathOf(config);
     const held = holdModel(modelPath, dataDir, (line) => log(`backend ${config.backendId}: ${line}`));
     try {
@@ -231,8 +234,6 @@ export class EngineFleet {
   #llama(config: EmbeddedEngineConfig, modelPath: string): LlamaEngine | GovernedEngine {
     const { dataDir, log, maxAnswerBytes } = this.#parts;
     const { backendId } = config;
-    const missing = missingEmbeddedEngine();
-    if (missing !== null) throw new Error(`backend ${backendId}: ${missing}`);
     const onReport: LlamaOptions["onReport"] = (report, reason) => this.#heard(backendId, engine, { report, reason });
     const make = (report: LlamaOptions["onReport"]): LlamaEngine =>
       new LlamaEngine({
