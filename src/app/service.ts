@@ -99,6 +99,7 @@ export class Service {
     const lost = await utility.close();
     // A slow reader's answer may be complete here and not yet there.
     await gateway.finish(Math.max(endMs - performance.now(), LAST_BYTES_MS));
+    await storage.settled();
     await fleet.close();
     shown.close();
     return lost;
