@@ -110,6 +110,25 @@ for (const [provider, modelOf] of PROVIDERS) {
       assert.ok(((await result.usage).outputTokens ?? 0) > 0);
     });
 
+    it("has the embedded model call a tool, and fill in a schema", async () => {
+      const enumerated = z.object({ light: z.enum(["on", "off"]) });
+      const switched: unknown[] = [];
+      const lamp = tool({
+        description: "Switches the light",
+        inputSchema: enumerated,
+        execute: ({ light }) => switched.push(light),
+      });
+      const limits = { temperature: 0, maxOutputTokens: 400 };
+      await generateText({ ...ask(TINY), ...limits, tools: { lamp }, toolChoice: "required" });
+      assert.ok(switched.length > 0 && switched.every((light) => light === "on" || light === "off"), String(switched));
+      const { object } = await generateObject({
+        ...ask(TINY),
+        schema: enumerated,
+        ...limits,
+      });
+      assert.ok(["on", "off"].includes(object.light));
+    });
+
     it("gets every character, and the backend's own count, whole and streamed", async () => {
       const whole = await generateText(ask("ok"));
       assert.equal(whole.text, TEXT);
@@ -230,21 +249,26 @@ for (const [provider, modelOf] of PROVIDERS) {
 }
 
 describe("Vercel's AI SDK with stored responses", () => {
-  it("refers to what was stored, and needs nothing of it where it is told that nothing is", async () => {
+  it("refers to what was answered, and says it again where it is told that nothing is stored", async () => {
     for (const store of [true, false]) {
-      const { tools: given } = tools();
-      const result = await generateText({
-        model: openai.responses("agent"),
-        prompt: `Tools with store ${store}.`,
-        tools: given,
-        stopWhen: stepCountIs(4),
-        maxRetries: 0,
-        providerOptions: { openai: { store } },
+      const more = { maxRetries: 0, providerOptions: { openai: { store } } };
+      const first = await generateText({ model: openai.responses("ok"), prompt: "Say something.", ...more });
+      const next = await generateText({
+        model: openai.responses("echo-body"),
+        messages: [
+          { role: "user", content: "Say something." },
+          ...first.response.messages,
+          { role: "user", content: "What was it?" },
+        ],
+        ...more,
         include: { requestBody: true },
       });
-      assert.equal(result.text, TEXT);
-      const sent = JSON.stringify(result.steps[1]?.request.body);
-      assert.equal(sent.includes("item_reference"), store, sent);
+      const { messages } = JSON.parse(next.text) as { readonly messages: readonly { readonly content: unknown }[] };
+      assert.deepEqual(
+        messages.map(({ content }) => content),
+        ["Say something.", TEXT, "What was it?"],
+      );
+      assert.equal(JSON.stringify(next.request.body).includes("item_reference"), store);
     }
   });
 
