@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
+import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import {
@@ -36,6 +37,7 @@ after(async () => {
 
 const settings = { baseURL: server.baseUrl, apiKey: "any" };
 const openai = createOpenAI(settings);
+const anthropic = createAnthropic(settings);
 const compatible = createOpenAICompatible({
   ...settings,
   name: "baseload",
@@ -48,6 +50,7 @@ const PROVIDERS: readonly (readonly [name: string, model: (name: string) => Lang
   ["@ai-sdk/openai, chat completions", (name) => openai.chat(name)],
   ["@ai-sdk/openai, responses", (name) => openai.responses(name)],
   ["@ai-sdk/openai-compatible", (name) => compatible(name)],
+  ["@ai-sdk/anthropic", (name) => anthropic(name)],
 ];
 
 const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
@@ -81,6 +84,8 @@ for (const [provider, modelOf] of PROVIDERS) {
     model: modelOf(name),
     prompt,
     maxRetries: 0,
+    // Of models that it does not know, the provider asks for JSON by a tool unless told that they take a schema.
+    providerOptions: { anthropic: { structuredOutputMode: "outputFormat" } },
   });
 
   describe(`Vercel's AI SDK with ${provider}`, () => {
