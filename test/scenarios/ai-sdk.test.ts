@@ -45,12 +45,17 @@ const compatible = createOpenAICompatible({
   supportsStructuredOutputs: true,
 });
 
+interface Provider {
+  readonly name: string;
+  readonly model: (name: string) => LanguageModel;
+}
+
 /** The SDK's providers: each speaks an API in its own words. */
-const PROVIDERS: readonly (readonly [name: string, model: (name: string) => LanguageModel])[] = [
-  ["@ai-sdk/openai, chat completions", (name) => openai.chat(name)],
-  ["@ai-sdk/openai, responses", (name) => openai.responses(name)],
-  ["@ai-sdk/openai-compatible", (name) => compatible(name)],
-  ["@ai-sdk/anthropic", (name) => anthropic(name)],
+const PROVIDERS: readonly Provider[] = [
+  { name: "@ai-sdk/openai, chat completions", model: (name) => openai.chat(name) },
+  { name: "@ai-sdk/openai, responses", model: (name) => openai.responses(name) },
+  { name: "@ai-sdk/openai-compatible", model: (name) => compatible(name) },
+  { name: "@ai-sdk/anthropic", model: (name) => anthropic(name) },
 ];
 
 const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
@@ -79,16 +84,17 @@ function bodiesWith(words: string): readonly { readonly messages: readonly { rol
   return texts.map((text) => JSON.parse(text) as ReturnType<typeof bodiesWith>[number]);
 }
 
-for (const [provider, modelOf] of PROVIDERS) {
-  const ask = (name: string, prompt = `Say something about power, ${provider}.`) => ({
-    model: modelOf(name),
-    prompt,
-    maxRetries: 0,
-    // Of models that it does not know, the provider asks for JSON by a tool unless told that they take a schema.
-    providerOptions: { anthropic: { structuredOutputMode: "outputFormat" } },
-  });
+/** What a call asks of a model; without tries of its own, so that one call is one request. */
+function asking(provider: Provider, name: string, prompt = `Say something about power, ${provider.name}.`) {
+  // Of models that it does not know, Anthropic's provider asks for JSON by a tool unless told that they take a schema.
+  const providerOptions = { anthropic: { structuredOutputMode: "outputFormat" as const } };
+  return { model: provider.model(name), prompt, maxRetries: 0, providerOptions };
+}
 
-  describe(`Vercel's AI SDK with ${provider}`, () => {
+for (const provider of PROVIDERS) {
+  const ask = (name: string, prompt?: string) => asking(provider, name, prompt);
+
+  describe(`text of Vercel's AI SDK with ${provider.name}`, () => {
     it("generates text by the embedded model, with a receipt", async () => {
       const { text, usage, finishReason, response } = await generateText({
         ...ask(TINY),
@@ -115,6 +121,29 @@ for (const [provider, modelOf] of PROVIDERS) {
       assert.ok(((await result.usage).outputTokens ?? 0) > 0);
     });
 
+    it("gets every character, and the backend's own count, whole and streamed", async () => {
+      const whole = await generateText(ask("ok"));
+      assert.equal(whole.text, TEXT);
+      assert.deepEqual(
+        [whole.usage.inputTokens, whole.usage.outputTokens],
+        [USAGE.prompt_tokens, USAGE.completion_tokens],
+      );
+      const streamed = streamText(ask("cached"));
+      assert.equal(await streamed.text, TEXT);
+      const usage = await streamed.usage;
+      assert.deepEqual(
+        [usage.inputTokens, usage.inputTokenDetails.cacheReadTokens, usage.outputTokens],
+        [CACHED_USAGE.prompt_tokens, CACHED_USAGE.prompt_tokens_details?.cached_tokens, CACHED_USAGE.completion_tokens],
+      );
+      assert.equal(await streamed.finishReason, "stop");
+    });
+  });
+}
+
+for (const provider of PROVIDERS) {
+  const ask = (name: string, prompt?: string) => asking(provider, name, prompt);
+
+  describe(`tools of Vercel's AI SDK with ${provider.name}`, () => {
     it("has the embedded model call a tool, and fill in a schema", async () => {
       const enumerated = z.object({ light: z.enum(["on", "off"]) });
       const switched: unknown[] = [];
@@ -134,31 +163,14 @@ for (const [provider, modelOf] of PROVIDERS) {
       assert.ok(["on", "off"].includes(object.light));
     });
 
-    it("gets every character, and the backend's own count, whole and streamed", async () => {
-      const whole = await generateText(ask("ok"));
-      assert.equal(whole.text, TEXT);
-      assert.deepEqual(
-        [whole.usage.inputTokens, whole.usage.outputTokens],
-        [USAGE.prompt_tokens, USAGE.completion_tokens],
-      );
-      const streamed = streamText(ask("cached"));
-      assert.equal(await streamed.text, TEXT);
-      const usage = await streamed.usage;
-      assert.deepEqual(
-        [usage.inputTokens, usage.inputTokenDetails.cacheReadTokens, usage.outputTokens],
-        [CACHED_USAGE.prompt_tokens, CACHED_USAGE.prompt_tokens_details?.cached_tokens, CACHED_USAGE.completion_tokens],
-      );
-      assert.equal(await streamed.finishReason, "stop");
-    });
-
     it("runs tools and goes on with their results, step by step", async () => {
-      const asking = `whole tools, ${provider}`;
+      const words = `whole tools, ${provider.name}`;
       const { called, tools: given } = tools();
-      const result = await generateText({ ...ask("agent", asking), tools: given, stopWhen: stepCountIs(4) });
+      const result = await generateText({ ...ask("agent", words), tools: given, stopWhen: stepCountIs(4) });
       assert.equal(result.text, TEXT);
       assert.equal(result.steps.length, 2);
       assert.deepEqual(called, [JSON.parse(WEATHER.function.arguments), JSON.parse(CLOCK.function.arguments)]);
-      const [first, second] = bodiesWith(asking);
+      const [first, second] = bodiesWith(words);
       assert.deepEqual(
         first?.messages.map(({ role }) => role),
         ["user"],
@@ -176,7 +188,7 @@ for (const [provider, modelOf] of PROVIDERS) {
     it("streams tools' calls, runs them and streams what follows", async () => {
       const { called, tools: given } = tools();
       const result = streamText({
-        ...ask("agent", `streamed tools, ${provider}`),
+        ...ask("agent", `streamed tools, ${provider.name}`),
         tools: given,
         stopWhen: stepCountIs(4),
       });
@@ -184,7 +196,13 @@ for (const [provider, modelOf] of PROVIDERS) {
       assert.equal((await result.steps).length, 2);
       assert.equal(called.length, 2);
     });
+  });
+}
 
+for (const provider of PROVIDERS) {
+  const ask = (name: string, prompt?: string) => asking(provider, name, prompt);
+
+  describe(`objects and pictures of Vercel's AI SDK with ${provider.name}`, () => {
     it("generates an object by a schema, which reaches the backend", async () => {
       // The mock answers with the body that it got, which is an object with a model's name.
       const schema = z.object({ model: z.string(), response_format: z.looseObject({ type: z.string() }) });
@@ -204,7 +222,7 @@ for (const [provider, modelOf] of PROVIDERS) {
         { type: "file" as const, data: image, mediaType: "image/png" },
       ];
       const { text } = await generateText({
-        model: modelOf("echo-body"),
+        model: provider.model("echo-body"),
         messages: [{ role: "user", content }],
         maxRetries: 0,
       });
@@ -216,7 +234,13 @@ for (const [provider, modelOf] of PROVIDERS) {
       );
       assert.equal(parts[1]?.image_url?.url, `data:image/png;base64,${PNG}`);
     });
+  });
+}
 
+for (const provider of PROVIDERS) {
+  const ask = (name: string, prompt?: string) => asking(provider, name, prompt);
+
+  describe(`ends of Vercel's AI SDK with ${provider.name}`, () => {
     it("is told of errors by status, code and words, and within streams", async () => {
       for (const [name, status, words] of [
         ["rate-limited", 429, /mock: rate limit/],
@@ -239,15 +263,15 @@ for (const [provider, modelOf] of PROVIDERS) {
 
     it("is aborted, and the backend with it", async () => {
       const abort = new AbortController();
-      const asking = `aborted, ${provider}`;
-      const result = streamText({ ...ask("endless", asking), abortSignal: abort.signal });
+      const words = `aborted, ${provider.name}`;
+      const result = streamText({ ...ask("endless", words), abortSignal: abort.signal });
       let ended = "";
       for await (const part of result.fullStream) {
         if (part.type === "text-delta") abort.abort();
         ended = part.type;
       }
       assert.equal(ended, "abort");
-      const upstream = () => mock.requests.find(({ bodyText }) => bodyText.includes(asking));
+      const upstream = () => mock.requests.find(({ bodyText }) => bodyText.includes(words));
       await until("the upstream is told", () => upstream()?.closedEarly === true);
     });
   });
