@@ -27,7 +27,7 @@ const clientOf = ({ baseUrl }: Baseload, apiKey = "sk-one"): OpenAI =>
   new OpenAI({ baseURL: baseUrl, apiKey, maxRetries: 0, timeout: 30_000 });
 const client = clientOf(server);
 
-type Params = Omit<OpenAI.Responses.ResponseCreateParamsNonStreaming, "model">;
+type Params = Omit<OpenAI.Responses.ResponseCreateParamsNonStreaming, "model"> & { readonly model?: string };
 type Roles = readonly (readonly [string, unknown])[];
 
 /** What a backend of chat completions is told when asked so: the mock answers with the body that it got. */
@@ -146,6 +146,35 @@ describe("stored responses", () => {
       headers: { authorization: "Bearer sk-one" },
     });
     assert.equal(streamed.status, 400);
+  });
+
+  it("are stored of a backend that has responses itself, whose bytes pass, and go on at one that has none", async () => {
+    await using far = await Baseload.start({
+      config: `{ version: 1, backends: { mock: { url: "${mock.baseUrl}" } } }`,
+    });
+    await using near = await Baseload.start({
+      config: `
+version: 1
+storage: { responseDays: 1 }
+backends:
+  far: { url: "${far.baseUrl}", models: { there: ok, there-too: echo-body }, endpoints: [responses] }
+  mock: { url: "${mock.baseUrl}", models: { here: echo-body } }
+`,
+    });
+    const on = clientOf(near, "any");
+    const stream = await on.responses.create({ model: "there", input: "From afar.", stream: true });
+    let last: OpenAI.Responses.Response | null = null;
+    for await (const event of stream) if (event.type === "response.completed") last = event.response;
+    assert.ok(last !== null);
+    // What passes says what the backend said, which stores nothing; what is kept says what holds here.
+    assert.deepEqual([storeOf(last), storeOf(await on.responses.retrieve(last.id))], [false, true]);
+    for (const model of ["there-too", "here"]) {
+      const { roles } = await told({ input: "And?", previous_response_id: last.id, model }, on);
+      assert.deepEqual(
+        roles.map(([role]) => role),
+        ["user", "assistant", "user"],
+      );
+    }
   });
 
   it("outlive a restart, and are forgotten where none is to be stored any more", async () => {
