@@ -243,7 +243,6 @@ async function openStorage(desk: Desk, config: AppConfig, { dataDir, log }: Serv
     concurrency: batchConcurrency,
     maxRequests: maxBatchRequests,
     maxJsonDepth: config.server.maxJsonDepth,
-    maxBodyBytes: config.server.maxBodyBytes,
     keepSeconds: batchResultDays * DAY_SECONDS,
     keepResponsesSeconds: responseDays * DAY_SECONDS,
     clientIdleMs: config.server.clientIdleMs,

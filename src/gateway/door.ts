@@ -93,7 +93,7 @@ export class Door {
     body: Buffer | ErrorCode,
   ): Promise<Expanded | NotExpanded> | null {
     if (of.endpoint !== "responses" || typeof body === "string") return null;
-    return this.#responses?.expand(of.holder.tenant, body) ?? null;
+    return this.#responses?.expand(of.holder.tenant, body, this.#options) ?? null;
   }
 
   /** The exchange of a request that may go to the desk, or null when it was answered here. */

@@ -5,7 +5,8 @@ import { FakeDesk } from "../../test/fakes/desk.ts";
 import { FakeShelf } from "../../test/fakes/shelf.ts";
 import { type Expanded, type NotExpanded, Responses } from "./responses.ts";
 
-const OPTIONS = { keepResponsesSeconds: 60, maxBodyBytes: 100_000, maxJsonDepth: 50 };
+const OPTIONS = { keepResponsesSeconds: 60 };
+const LIMITS = { maxBodyBytes: 100_000, maxJsonDepth: 50 };
 
 function opened(change: Partial<typeof OPTIONS> = {}) {
   const [shelf, lines] = [new FakeShelf(), [] as string[]];
@@ -38,7 +39,7 @@ function expanded(found: Expanded | NotExpanded | null): Expanded {
 /** What goes to a backend for this. */
 async function sent(responses: Responses, asked: Asked, tenant = "t"): Promise<Expanded> {
   const body = bodyOf(asked);
-  const expanding = responses.expand(tenant, body);
+  const expanding = responses.expand(tenant, body, LIMITS);
   return expanding === null ? { body, previousId: null } : expanded(await expanding);
 }
 
@@ -98,18 +99,21 @@ describe("stored responses", () => {
 
   test("requests that refer to nothing wait for nothing, and where nothing is stored none does", () => {
     const asked = { input: "hi", previous_response_id: "resp_1" };
-    assert.equal(opened().responses.expand("t", bodyOf({ input: "hi" })), null);
+    assert.equal(opened().responses.expand("t", bodyOf({ input: "hi" }), LIMITS), null);
     const { responses } = opened({ keepResponsesSeconds: 0 });
-    assert.equal(responses.expand("t", bodyOf(asked)), null);
+    assert.equal(responses.expand("t", bodyOf(asked), LIMITS), null);
     assert.equal(responses.storing({ tenant: "t", value: asked, bodyBytes: 1, previousId: null }), null);
   });
 
   test("are another tenant's, expired, deleted, too long or not asked for: the request says so", async () => {
-    const { responses } = opened({ maxBodyBytes: 200 });
+    const { responses } = opened();
     await turn(responses, { input: "x".repeat(80) }, { id: "resp_1", output: [] });
     await turn(responses, { input: "hi", store: false }, { id: "resp_2", output: [] });
     const code = async (tenant: string, id: string): Promise<unknown> => {
-      const found = await responses.expand(tenant, bodyOf({ input: "y".repeat(60), previous_response_id: id }));
+      const found = await responses.expand(tenant, bodyOf({ input: "y".repeat(60), previous_response_id: id }), {
+        ...LIMITS,
+        maxBodyBytes: 200,
+      });
       return found !== null && "code" in found ? found.code : found;
     };
     assert.equal(await code("t", "resp_1"), "request_too_large");
@@ -118,7 +122,7 @@ describe("stored responses", () => {
     assert.equal(await code("t", "../resp_1"), "response_not_found");
     const short = opened({ keepResponsesSeconds: -1 });
     await turn(short.responses, { input: "hi" }, { id: "resp_1", output: [] });
-    const found = await short.responses.expand("t", bodyOf({ input: "hi", previous_response_id: "resp_1" }));
+    const found = await short.responses.expand("t", bodyOf({ input: "hi", previous_response_id: "resp_1" }), LIMITS);
     assert.ok(found !== null && "code" in found && found.code === "response_not_found");
   });
 
@@ -136,7 +140,7 @@ describe("stored responses", () => {
       lines.join("\n"),
       /resp_full is not stored: there is no room[^]*no id that one can be asked for by[^]*resp_broken is not stored: .*EIO/,
     );
-    const found = await responses.expand("t", bodyOf({ input: "hi", previous_response_id: "resp_broken" }));
+    const found = await responses.expand("t", bodyOf({ input: "hi", previous_response_id: "resp_broken" }), LIMITS);
     assert.deepEqual(found, { code: "storage_unavailable", detail: null, param: null, retryAfterMs: 1000 });
   });
 

@@ -23,11 +23,15 @@ import { behind, pageAsked, printPage, queryOf } from "./pages.ts";
 export interface ResponsesOptions {
   /** How long a response is kept; 0 stores none. */
   readonly keepResponsesSeconds: number;
-  /** Of a request with the conversation that it goes on with. */
+  readonly log: (line: string) => void;
+}
+
+/** Limits of a request for a new response. */
+export interface ExpandLimits {
+  /** Of the request with the conversation that it goes on with. */
   readonly maxBodyBytes: number;
   /** Levels of objects and arrays in a body. */
   readonly maxJsonDepth: number;
-  readonly log: (line: string) => void;
 }
 
 /** A request for a new response as it goes on: whole, whatever it referred to. */
@@ -92,17 +96,20 @@ export class Responses {
   }
 
   /** A request with everything that it refers to, or null where it goes on as it is. Never rejects. */
-  expand(tenant: string, body: Buffer): Promise<Expanded | NotExpanded> | null {
+  expand(tenant: string, body: Buffer, limits: ExpandLimits): Promise<Expanded | NotExpanded> | null {
     const { keepResponsesSeconds, log } = this.#options;
     if (keepResponsesSeconds === 0 || !REFERRING.some((word) => body.includes(word))) return null;
-    return this.#expand(tenant, body).catch((error: unknown) => {
+    return this.#expand(tenant, body, limits).catch((error: unknown) => {
       log(`POST /v1/responses: ${String(error)}`);
       return { code: "storage_unavailable", detail: null, param: null, retryAfterMs: RETRY_MS };
     });
   }
 
-  async #expand(tenant: string, body: Buffer): Promise<Expanded | NotExpanded> {
-    const { maxJsonDepth, maxBodyBytes } = this.#options;
+  async #expand(
+    tenant: string,
+    body: Buffer,
+    { maxJsonDepth, maxBodyBytes }: ExpandLimits,
+  ): Promise<Expanded | NotExpanded> {
     const parsed = parseRequest("responses", body, maxJsonDepth);
     // The door says what is wrong with it.
     if (!parsed.ok) return { body, previousId: null };
