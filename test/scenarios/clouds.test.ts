@@ -347,6 +347,6 @@ it("a client of responses is served as well", async () => {
   );
 });
 
-it("one exchange gave the token of every send to Vertex AI", () => {
-  assert.equal(endpoint.given.length, 1);
+it("one exchange gave the token of every send to Vertex AI, and another one after the service refused it", () => {
+  assert.equal(endpoint.given.length, 2);
 });
