@@ -44,6 +44,7 @@ describe("an engine with four sequences", () => {
     assert.deepEqual([file.fileType, file.layers, file.pooling], ["F16", 3, null]);
     assert.deepEqual(rest, {
       modelName: TINY_MODEL_NAME,
+      servedName: TINY_MODEL_NAME,
       architecture: "llama",
       contextTokens: 1024,
       sequences: 2,

@@ -155,8 +155,11 @@ function describe(loaded: {
 }): EngineInfo {
   const { model, context, threads, file } = loaded;
   const { chatTemplate, ...own } = file;
+  const { modelPath, servedName } = loaded.options;
+  const modelName = file.name !== null && file.name !== "" ? file.name : basename(modelPath, ".gguf");
   return {
-    modelName: file.name !== null && file.name !== "" ? file.name : basename(loaded.options.modelPath, ".gguf"),
+    modelName,
+    servedName: servedName ?? modelName,
     architecture: model.architecture,
     contextTokens: context.contextSize,
     parameterCount: file.parameterCount === 0 ? null : file.parameterCount,
