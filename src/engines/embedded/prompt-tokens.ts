@@ -1,7 +1,6 @@
 /** From a rendered chat to tokens: only what the template wrote may become control tokens. */
 import type { LlamaModel, Token } from "node-llama-cpp";
-import type { ControlTokens } from "./control-tokens.ts";
-import { controlsMixed } from "./template.ts";
+import { type ControlTokens, controlsMixed } from "./control-tokens.ts";
 import type { RenderedPrompt } from "./template-marks.ts";
 
 /**
@@ -10,7 +9,7 @@ import type { RenderedPrompt } from "./template-marks.ts";
  * would be a control token that the template did not write.
  */
 export function chatTokens(
-  model: Pick<LlamaModel, "tokenize" | "getTokenAttributes">,
+  model: Pick<LlamaModel, "tokenize">,
   prompt: RenderedPrompt,
   controls: ControlTokens,
 ): Token[] {
@@ -30,7 +29,7 @@ export function chatTokens(
   const written = prompt.controls.map(({ start, end }) => controls.tokenOf(text.slice(start, end)));
   let next = 0;
   for (const token of tokens) {
-    if (!model.getTokenAttributes(token).control) continue;
+    if (!controls.isControl(token)) continue;
     // Some that the template wrote may not have become tokens; none may have come that it did not write.
     const place = written.indexOf(token, next);
 

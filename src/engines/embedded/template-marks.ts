@@ -9,6 +9,9 @@ import { type Fields, isFields } from "./fields.ts";
 /** A prompt, and where in it the template wrote control tokens, from the left. All else in it is text. */
 export type RenderedPrompt = { readonly text: string; readonly controls: readonly TextRange[] };
 
+/** A prompt as marks tell it; `marked` are the places of other characters that the template wrote. */
+export type MarkedPrompt = RenderedPrompt & { readonly marked: ReadonlySet<number> };
+
 /** Low surrogates that follow no high one: well-formed text has none, and after well-formed text they stay alone. */
 const MARKS_FIRST = 0xdc00;
 const MARKS_MAX = 1024;
@@ -36,24 +39,23 @@ const READ_PARTS: Readonly<Record<string, readonly string[]>> = {
 /** The marks of one template. Owned by the compiled template; marks are only added, while it is compiled. */
 export class TemplateMarks {
   readonly #controls: ControlTokens;
-  /** First and last characters of control tokens: templates also write `<|`, a role and `|>`. */
-  readonly #edges: ReadonlySet<string>;
+  readonly #isMarked: (character: string) => boolean;
   readonly #marks = new Map<string, string>();
   readonly #texts: string[] = [];
 
-  constructor(controls: ControlTokens) {
+  /** `isMarked` says which characters are marked besides whole control tokens. */
+  constructor(controls: ControlTokens, isMarked: (character: string) => boolean) {
     this.#controls = controls;
-    const edges = controls.texts.flatMap((text) => [text.charAt(0), text.charAt(text.length - 1)]);
-    this.#edges = new Set(edges.filter((edge) => !/[\p{L}\p{N}\s\p{Cs}]/u.test(edge)));
+    this.#isMarked = isMarked;
   }
 
-  /** A text of the template with its control tokens, and what may begin or end one, as marks. */
+  /** A text of the template with its control tokens, and the characters to be marked, as marks. */
   mark(text: string): string {
     let marked = "";
     let at = 0;
     for (const { start, end } of [...this.#controls.find(text), { start: text.length, end: text.length }]) {
       for (const character of text.slice(at, start))
-        marked += this.#edges.has(character) ? this.#markOf(character) : character;
+        marked += this.#isMarked(character) ? this.#markOf(character) : character;
       if (end > start) marked += this.#markOf(text.slice(start, end));
       at = end;
     }
@@ -68,33 +70,27 @@ export class TemplateMarks {
     }
     if (!isFields(node)) return;
     const type = String(node["type"]);
-    if (type === "StringLiteral") (node as { value: string }).value = this.mark(node["value"] as string);
+    if (type === "StringLiteral") (node as { value: string }).value = this.mark(valueOf(node));
     else if (type === "BinaryExpression" && READING_OPERATORS.has(valueOf(node["operator"]))) return;
     else for (const [name, child] of Object.entries(node)) if (!isRead(node, name)) this.markTree(child);
   }
 
-  /** The prompt that a marked template rendered. `roles` are those that it may write into control tokens. */
-  read(rendered: string, roles: ReadonlySet<string>): RenderedPrompt {
+  /** The prompt that a marked template rendered, with the control tokens that were whole in the template. */
+  read(rendered: string): MarkedPrompt {
     let text = "";
+    let at = 0;
     const controls: TextRange[] = [];
-    const edges = new Set<number>();
-    for (const unit of codeUnits(rendered)) {
-      const marked = unit.isMark ? (this.#texts[unit.code - MARKS_FIRST] ?? "") : "";
-      if (marked.length > 1 || this.#controls.tokenOf(marked) !== undefined)
-        controls.push({ start: text.length, end: text.length + marked.length });
-      else if (unit.isMark) edges.add(text.length);
-      text += unit.isMark ? marked : unit.text;
+    const marked = new Set<number>();
+    // A mark is a low surrogate by itself; those in pairs are parts of characters, which this expression steps over.
+    for (const { index, 0: mark } of rendered.matchAll(/[\u{dc00}-\u{dfff}]/gu)) {
+      text += rendered.slice(at, index);
+      at = index + 1;
+      const own = this.#texts[mark.charCodeAt(0) - MARKS_FIRST] ?? "";
+      if (this.#controls.tokenOf(own) === undefined) marked.add(text.length);
+      else controls.push({ start: text.length, end: text.length + own.length });
+      text += own;
     }
-    return { text, controls: [...controls, ...this.#composed(text, edges, roles)].toSorted(byStart) };
-  }
-
-  /** Control tokens around a role, whose ends the template wrote. */
-  #composed(text: string, edges: ReadonlySet<number>, roles: ReadonlySet<string>): readonly TextRange[] {
-    if (edges.size === 0) return [];
-    return this.#controls.find(text).filter(({ start, end }) => {
-      const hasRole = roles.values().some((role) => text.slice(start, end).includes(role));
-      return hasRole && edges.has(start) && edges.has(end - 1);
-    });
+    return { text: text + rendered.slice(at), controls, marked };
   }
 
   #markOf(text: string): string {
@@ -126,18 +122,4 @@ function nameOf(callee: unknown): string {
 
 function valueOf(node: unknown): string {
   return isFields(node) && typeof node["value"] === "string" ? node["value"] : "";
-}
-
-function byStart(one: TextRange, other: TextRange): number {
-  return one.start - other.start;
-}
-
-/** The characters of a text; a mark is a low surrogate by itself, which iteration leaves alone. */
-function* codeUnits(
-  text: string,
-): Generator<{ readonly text: string; readonly code: number; readonly isMark: boolean }> {
-  for (const character of text) {
-    const code = character.charCodeAt(0);
-    yield { text: character, code, isMark: code >= MARKS_FIRST && code < MARKS_FIRST + MARKS_MAX };
-  }
 }

@@ -1,10 +1,11 @@
 /** Renders a chat with the template that the model's own file carries. */
 import { Template } from "@huggingface/jinja";
-import type { ControlTokens } from "./control-tokens.ts";
+import { type ControlTokens, controlsMixed } from "./control-tokens.ts";
 import { ApiError } from "./errors.ts";
 import { type Fields, isFields } from "./fields.ts";
 import type { ChatMessage } from "./request.ts";
-import { type RenderedPrompt, TemplateMarks } from "./template-marks.ts";
+import { MarkedTemplate } from "./marked-template.ts";
+import type { RenderedPrompt } from "./template-marks.ts";
 
 /**
  * Renders messages, and the definitions of tools, to the prompt that the assistant's next turn continues. Throws `ApiError` 400
@@ -25,11 +26,8 @@ export type TemplateTokens = {
  */
 export function compileChatTemplate(source: string, { begin, end, controls }: TemplateTokens): ChatTemplate {
   const plain = new Template(source);
-  const marked = new Template(source);
-  const marks = new TemplateMarks(controls);
-  marks.markTree(marked.parsed);
+  const marked = new MarkedTemplate(source, controls);
   const tokens = { bos_token: begin ?? "", eos_token: end ?? "" };
-  const markedTokens = { bos_token: marks.mark(tokens.bos_token), eos_token: marks.mark(tokens.eos_token) };
   return (givenMessages, givenTools) => {
     const messages = wellFormed(givenMessages) as readonly ChatMessage[];
     const tools = wellFormed(givenTools) as readonly Fields[];
@@ -40,9 +38,7 @@ export function compileChatTemplate(source: string, { begin, end, controls }: Te
       add_generation_prompt: true,
     };
     const text = explained(() => plain.render({ ...chat, ...tokens }));
-    const prompt = explained(() =>
-      marks.read(marked.render({ ...chat, ...markedTokens }), new Set(messages.map(({ role }) => role))),
-    );
+    const prompt = marked.render({ chat, tokens }, new Set(messages.map(({ role }) => role)));
     if (prompt.text === text) return prompt;
     return unmarked(text, { prompt, controls, given: [messages.map(({ role: _role, ...rest }) => rest), tools] });
   };
@@ -74,13 +70,6 @@ function unmarked(text: string, { prompt, controls, given }: Unmarked): Rendered
     });
   if (isSame && !textsOf(given).some((each) => controls.find(each).length > 0)) return { text, controls: found };
   throw controlsMixed();
-}
-
-/** The error where callers' text would become control tokens. */
-export function controlsMixed(): ApiError {
-  const message =
-    "The messages contain text that this model reads as control tokens, and its chat template does not keep them apart from its own. Leave such text out.";
-  return new ApiError(400, message, { param: "messages", code: "invalid_value" });
 }
 
 /** A JSON value whose texts are well-formed Unicode, as they are for every tokenizer. */
