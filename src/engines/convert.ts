@@ -32,10 +32,11 @@ export function convert(
   const { body, losses } = backend.printRequest({ ...request, model });
   const refusal = refusalOf(losses, onLoss);
   if (refusal !== null) return refusal;
+  const repeats = order.repeats ?? null;
   const reading = new ConvertedReading(backend, client, {
     requestId: order.requestId,
     model: request.model,
-    asked,
+    asked: repeats === null ? asked : { ...(asked as object), ...repeats },
     createdSeconds: Math.floor(Date.now() / 1000),
     wantsUsage: order.wantsUsage,
   });

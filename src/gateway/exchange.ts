@@ -17,6 +17,8 @@ export interface ExchangeParts {
   readonly clientRequestId: string;
   /** Headers that a backend of the request's own shape may need; lower case. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Members that a converted answer repeats as the client sent them, though the body has them otherwise; or none. */
+  readonly repeats: Readonly<Record<string, unknown>> | null;
   readonly res: ServerResponse;
   /** Where the answer is recorded, or null when nobody may ask for it again. */
   readonly recording: Recording | null;
@@ -42,12 +44,15 @@ export class HttpExchange implements Exchange {
   readonly body: Buffer;
   readonly clientRequestId: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly repeats: Readonly<Record<string, unknown>> | null;
   readonly #value: unknown;
   readonly #res: ServerResponse;
   readonly #recording: Recording | null;
   #held: Buffer[] = [];
   #dropped: readonly string[] = [];
   #committed = false;
+  /** Whether we frame the chunks of the answer ourselves. */
+  #frames = false;
   #ended = false;
   #runStep: number | null = null;
 
@@ -56,6 +61,7 @@ export class HttpExchange implements Exchange {
     this.body = parts.body;
     this.clientRequestId = parts.clientRequestId;
     this.headers = parts.headers;
+    this.repeats = parts.repeats;
     this.#value = parts.value;
     this.#res = parts.res;
     this.#recording = parts.recording;
@@ -88,10 +94,11 @@ export class HttpExchange implements Exchange {
   }
 
   write(chunk: Buffer): boolean {
-    if (this.#ended) return true;
+    // A chunk of no bytes would end the stream.
+    if (this.#ended || chunk.length === 0) return true;
     if (this.#committed && this.job.stream) {
       this.#recording?.add(chunk);
-      return this.#res.write(chunk);
+      return this.#res.write(this.#frames ? httpChunk(chunk) : chunk);
     }
     this.#held.push(chunk);
     return true;
@@ -112,10 +119,13 @@ export class HttpExchange implements Exchange {
     this.#committed = true;
     if (!this.job.stream || this.#ended) return;
     this.#res.writeHead(200, [...STREAM_HEADERS, ...this.#ownHeaders()]);
+    // Node writes a chunk and its frame in four pieces, which costs a few microseconds more than one. A client of HTTP/1.0 gets none.
+    this.#frames = this.#res.chunkedEncoding;
+    this.#res.chunkedEncoding = false;
     if (this.#held.length === 0) return;
     const held = this.#takeHeld();
     this.#recording?.add(held);
-    this.#res.write(held);
+    this.#res.write(this.#frames ? httpChunk(held) : held);
   }
 
   end(): void {
@@ -124,7 +134,7 @@ export class HttpExchange implements Exchange {
     this.#ended = true;
     if (!this.job.stream) return this.#sendWhole({ status: 200, headers: [], body: this.#takeHeld(), isFinal: true });
     this.#keep(200, STREAM_HEADERS);
-    this.#res.end();
+    this.#endStream(NOTHING);
   }
 
   fail(failure: ExchangeFailure): void {
@@ -134,7 +144,7 @@ export class HttpExchange implements Exchange {
     const errors = clientErrors(this.job.endpoint);
     if (this.#committed && this.job.stream) {
       this.#recording?.drop();
-      this.#res.end(errors.streamEnd(code, { detail, requestId: this.clientRequestId }));
+      this.#endStream(Buffer.from(errors.streamEnd(code, { detail, requestId: this.clientRequestId })));
       return;
     }
     if (relay === null) {
@@ -146,6 +156,12 @@ export class HttpExchange implements Exchange {
     const { status } = relay;
     const body = jsonBytes(errors.relayed(status, relay.body));
     this.#sendWhole({ status, headers: Object.entries(relay.headers).flat(), body, isFinal: isFinalStatus(status) });
+  }
+
+  /** Ends the stream with these bytes, which may be none. */
+  #endStream(last: Buffer): void {
+    if (!this.#frames) this.#res.end(last);
+    else this.#res.end(last.length === 0 ? LAST_CHUNK : Buffer.concat([httpChunk(last), LAST_CHUNK]));
   }
 
   /** Sends an answer in one piece. A final one would be the same if the request came again. */
@@ -185,6 +201,19 @@ export class HttpExchange implements Exchange {
     const receipt = ["x-baseload-receipt", this.job.requestId];
     return this.#runStep === null ? receipt : [...receipt, "x-baseload-run-step", String(this.#runStep)];
   }
+}
+
+const NOTHING = Buffer.alloc(0);
+const LAST_CHUNK = Buffer.from("0\r\n\r\n");
+
+/** Bytes, which must be some, as one chunk of a body without a known length (RFC 9112, 7.1). */
+function httpChunk(bytes: Buffer): Buffer {
+  const head = `${bytes.length.toString(16)}\r\n`;
+  const chunk = Buffer.allocUnsafe(head.length + bytes.length + 2);
+  chunk.write(head, 0, "latin1");
+  bytes.copy(chunk, head.length);
+  chunk.write("\r\n", head.length + bytes.length, "latin1");
+  return chunk;
 }
 
 // Timeouts, conflicts and rate limits pass; a retry must reach the backend again.

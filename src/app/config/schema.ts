@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ENGINE_KINDS } from "../../base/engine-observation.ts";
 import { DEFAULT_MAX_TOKENS } from "../../wire/anthropic/shape.ts";
 import { discover } from "./discover-fields.ts";
+import { llamaServerFields, localFields } from "./local-fields.ts";
 import { count, decimal, milliseconds, objective, optionalCount } from "./fields.ts";
 import { modelEntry, modelName, modelRules } from "./model-fields.ts";
 import { name, named } from "./names.ts";
@@ -285,16 +286,24 @@ const embedded = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe("Path of a GGUF file, relative to this file. Absent: the tiny model that comes with Baseload."),
+    .describe(
+      "Path of a GGUF file, relative to this file, or the name of a model that was pulled. Absent: the tiny model that comes with Baseload.",
+    ),
   name: modelName
     .optional()
     .describe("Name that clients use. Absent: the file's name without .gguf, or baseload-tiny."),
-  sequences: z.int().min(1).max(256).default(4).describe("Requests decoded together in one batch."),
   contextTokens: optionalCount(
     "Tokens that prompt and answer of one request may fill together. Absent: what the model was made for.",
   ),
   threads: optionalCount("Processor threads. Absent: one less than there are cores.", 1024),
-  maxConcurrent: optionalCount("Requests it may hold at once. Absent: as `sequences`."),
+  ...localFields,
+  ...common,
+});
+
+const llamaServer = z.strictObject({
+  ...llamaServerFields,
+  name: modelName.optional().describe("Name that clients use. Absent: the file's name without .gguf."),
+  ...localFields,
   ...common,
 });
 
@@ -368,7 +377,7 @@ const bedrock = z.strictObject({
   ...cloud,
 });
 
-const backend = z.discriminatedUnion("engine", [openai, anthropic, embedded, gemini, vertex, bedrock]);
+const backend = z.discriminatedUnion("engine", [openai, anthropic, embedded, llamaServer, gemini, vertex, bedrock]);
 
 const serviceClass = z.strictObject({
   ttftMs: objective("Time to first token."),
@@ -443,14 +452,19 @@ export const configSchema = z
         maxFilesBytes: count(
           0,
           10_737_418_240,
-          "Bytes of all files, batches and their results together; 0 stores none.",
+          "Bytes of all files, batches and their results, and stored responses together; 0 stores none.",
         ),
         batchConcurrency: count(1, 8, "Requests of all batches on their way at once."),
         maxBatchRequests: count(1, 50_000, "Requests in one batch."),
         batchResultDays: count(1, 30, "Days for which the results of a batch are kept."),
+        responseDays: count(
+          0,
+          0,
+          "Days for which responses and their input are stored on the disk, unless a request says `store: false`; 0 stores none.",
+        ),
       })
       .prefault({})
-      .describe("The store of receipts, and of what clients store: files and batches."),
+      .describe("The store of receipts, and of what clients store: files, batches and responses."),
     telemetry: z
       .strictObject({
         probeIntervalMs: milliseconds(
