@@ -1,5 +1,5 @@
 import type { SendOrder } from "../ports/engine.ts";
-import { ConvertedEmbeddingsReading } from "../wire/embeddings/converted-reading.ts";
+import { ConvertedEmbeddingsReading } from "../wire/embeddings/reading.ts";
 import { type EmbeddingsShape, readEmbeddingsRequest } from "../wire/embeddings/form.ts";
 import { ConvertedReading } from "../wire/form/readings.ts";
 import { type BackendShape, type ClientShape, isUnreadable, type Loss, type Unreadable } from "../wire/form/shape.ts";
