@@ -238,6 +238,7 @@ export class EngineFleet {
     const make = (report: LlamaOptions["onReport"]): LlamaEngine =>
       new LlamaEngine({
         modelPath,
+        servedName: config.modelName,
         socketDir: join(dataDir, "run"),
         sequences: config.sequences,
         onLoss: config.onLoss,

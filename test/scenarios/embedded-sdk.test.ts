@@ -48,6 +48,19 @@ describe("two embedded models in memory for one", () => {
     }
   });
 
+  it("answers, chunks and vectors say the name that each is served under", async () => {
+    for (const model of ["one", "two"]) {
+      const more = { model, messages, max_tokens: 2 };
+      const names = [(await client.chat.completions.create(more)).model];
+      names.push((await client.completions.create({ model, prompt: "The", max_tokens: 2 })).model);
+      names.push((await client.embeddings.create({ model, input: "The" })).model);
+      for await (const chunk of await client.chat.completions.create({ ...more, stream: true }))
+        names.push(chunk.model);
+      assert.ok(names.length > 4);
+      assert.deepEqual(new Set(names), new Set([model]));
+    }
+  });
+
   it("requests for both at once are all answered", async () => {
     const asked = Array.from({ length: 6 }, (_, index) => ask(index % 2 === 0 ? "one" : "two", index));
     const answers = await Promise.all(asked);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { writeTinyModel } from "../../src/engines/embedded/tiny-model.ts";
 import { readJson, readStream, readToContent } from "../gateway-suite/reading.ts";
 import { startMock } from "../upstream/mock-upstream.ts";
 import { chat, receiptIdOf, receiptOf } from "./lib/ask.ts";
@@ -36,6 +37,17 @@ async function servedBy(server: Baseload, key?: string): Promise<string | number
 }
 
 describe("a configuration file that changes", () => {
+  it("to the tiny model has an earlier version's file of it written anew", async () => {
+    await using server = await Baseload.start({ config: file(backend("old", 0)) });
+    // That template knows no tools.
+    writeTinyModel(join(server.dataDir, "baseload-tiny.gguf"), { chatTemplate: "{{ messages[0].content }}" });
+    server.rewrite("version: 1\nbackends: { main: { engine: embedded } }\n");
+    await server.reloaded();
+    const tools = [{ type: "function", function: { name: "get_time" } }];
+    const { status } = await readJson(chat(server, TINY, { fields: { tools, max_tokens: 1 } }));
+    assert.equal(status, 200);
+  });
+
   it("is taken up while streams go on, and the journal of it all replays", async () => {
     const journal = join(folder.path, "reloads.jsonl");
     await using server = await Baseload.start({ config: file(backend("old", 0)), args: ["--journal", journal] });

@@ -100,7 +100,7 @@ function withUsageField(chunk: object, includeUsage: boolean): object {
 }
 
 function headOf(engine: LoadedEngine, shape: AnswerShape): AnswerHead {
-  return { id: shape.idPrefix + randomUUID(), createdS: Math.floor(Date.now() / 1000), model: engine.info.modelName };
+  return { id: shape.idPrefix + randomUUID(), createdS: Math.floor(Date.now() / 1000), model: engine.info.servedName };
 }
 
 /** Sends `body` as JSON and ends the response. */

@@ -3,13 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe } from "node:test";
 import type { Answer, CapabilityTarget } from "../../../test/engine-conformance/capability.ts";
-import { cachedTokensConformance } from "../../../test/engine-conformance/capability-cached-tokens.ts";
-import { embeddingsConformance } from "../../../test/engine-conformance/capability-embeddings.ts";
-import { jsonSchemaConformance } from "../../../test/engine-conformance/capability-json-schema.ts";
-import { logprobsConformance } from "../../../test/engine-conformance/capability-logprobs.ts";
-import { stopConformance } from "../../../test/engine-conformance/capability-stop.ts";
-import { streamOrderConformance } from "../../../test/engine-conformance/capability-stream-order.ts";
-import { toolsConformance } from "../../../test/engine-conformance/capability-tools.ts";
+import { capabilitiesConformance } from "../../../test/engine-conformance/capabilities.ts";
 import { EmbeddedEngine } from "./supervisor.ts";
 import { ask, askStream } from "./test-client.ts";
 import { TINY_MODEL_NAME, writeTinyModel } from "./tiny-model.ts";
@@ -30,11 +24,5 @@ const target: CapabilityTarget = {
 describe("the embedded engine's capabilities", () => {
   before(() => engine.start());
   after(() => engine.close());
-  describe("tools", () => toolsConformance(() => target));
-  describe("JSON by schema", () => jsonSchemaConformance(() => target));
-  describe("logprobs", () => logprobsConformance(() => target));
-  describe("embeddings", () => embeddingsConformance(() => target));
-  describe("stop sequences", () => stopConformance(() => target));
-  describe("the order of a stream", () => streamOrderConformance(() => target));
-  describe("cached tokens", () => cachedTokensConformance(() => target));
+  capabilitiesConformance(() => target);
 });

@@ -46,7 +46,7 @@ export async function answerEmbeddings(engine: LoadedEngine, bodyText: string, s
     tokens += input.length;
   }
   const usage = { prompt_tokens: tokens, total_tokens: tokens };
-  return { object: "list", data, model: engine.info.modelName, usage };
+  return { object: "list", data, model: engine.info.servedName, usage };
 }
 
 /** An input's tokens with those that the model wants around them. */

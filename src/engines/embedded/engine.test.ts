@@ -1,6 +1,7 @@
 /** The child through its supervisor, with the tiny model: what a client and the parent see. */
 import assert from "node:assert/strict";
 import { fork, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +12,7 @@ import type { EngineInfo } from "./protocol.ts";
 import type { ChildMessage, EngineState } from "../child-supervisor.ts";
 import { EmbeddedEngine } from "./supervisor.ts";
 import { ask, askStream, call } from "./test-client.ts";
-import { TINY_MODEL_NAME, writeTinyModel } from "./tiny-model.ts";
+import { isTinyModel, TINY_MODEL_NAME, writeTinyModel } from "./tiny-model.ts";
 
 const CHAT = "/v1/chat/completions";
 const COMPLETION = "/v1/completions";
@@ -44,6 +45,7 @@ describe("an engine with four sequences", () => {
     assert.deepEqual([file.fileType, file.layers, file.pooling], ["F16", 3, null]);
     assert.deepEqual(rest, {
       modelName: TINY_MODEL_NAME,
+      servedName: TINY_MODEL_NAME,
       architecture: "llama",
       contextTokens: 1024,
       sequences: 2,
@@ -300,10 +302,15 @@ test("a child without its environment refuses to start", async () => {
   assert.equal(status, 1);
 });
 
-test("the tiny model is the same at every writing", () => {
+test("the tiny model is the same at every writing, and is known by its content", () => {
   const again = join(dir, "again.gguf");
   writeTinyModel(again);
   assert.ok(readFileSync(again).equals(readFileSync(modelPath)));
+  const digest = createHash("sha256").update(readFileSync(again)).digest("hex");
+  assert.ok(isTinyModel(again), `its digest, which TINY_MODEL_SHA256 must be, is now ${digest}`);
+  writeTinyModel(again, { chatTemplate: "{{ messages[0].content }}" });
+  assert.ok(!isTinyModel(again));
+  assert.ok(!isTinyModel(join(dir, "missing.gguf")));
 });
 
 /**

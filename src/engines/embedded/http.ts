@@ -27,8 +27,8 @@ export function createEngineServer(engine: LoadedEngine, options: { readonly all
 
 function routesOf(engine: LoadedEngine, allowCrash: boolean): ReadonlyMap<string, Handler> {
   const createdS = Math.floor(Date.now() / 1000);
-  const { modelName, contextTokens, sequences } = engine.info;
-  const model = { id: modelName, object: "model", created: createdS, owned_by: "baseload" };
+  const { servedName, contextTokens, sequences } = engine.info;
+  const model = { id: servedName, object: "model", created: createdS, owned_by: "baseload" };
   const routes = new Map<string, Handler>([
     [
       "POST /v1/chat/completions",

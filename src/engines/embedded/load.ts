@@ -14,6 +14,7 @@ import {
 } from "node-llama-cpp";
 import { ApiError } from "./errors.ts";
 import type { ChildOptions, EngineInfo } from "./protocol.ts";
+import { ControlTokens } from "./control-tokens.ts";
 import { SlotPool } from "./slots.ts";
 import { StepGate } from "./step-gate.ts";
 import { mendSampling } from "./chances.ts";
@@ -28,6 +29,7 @@ export type LoadedEngine = {
   readonly pool: SlotPool;
   readonly embedder: Embedder;
   readonly gate: StepGate;
+  readonly controls: ControlTokens;
   /** Null if the file has no template, so that chats cannot be written as prompts. */
   readonly template: ChatTemplate | null;
   /** How the template teaches the model to call tools; null if it does not. */
@@ -54,10 +56,11 @@ export async function loadEngine(options: ChildOptions): Promise<LoadedEngine> {
   );
   mendSampling(context, model);
   const source = file.chatTemplate === "" ? null : file.chatTemplate;
+  const controls = ControlTokens.of(model);
   const template =
     source === null
       ? null
-      : compileChatTemplate(source, { begin: model.tokens.bosString, end: model.tokens.eosString });
+      : compileChatTemplate(source, { begin: model.tokens.bosString, end: model.tokens.eosString, controls });
   const info = describe({ options, model, context, threads, file });
   const pool = new SlotPool(Array.from({ length: sequences }, () => context.getSequence()));
   const embedder = new Embedder(() => {
@@ -66,7 +69,7 @@ export async function loadEngine(options: ChildOptions): Promise<LoadedEngine> {
     return model.createEmbeddingContext({ contextSize, batchSize: contextSize, threads });
   });
   const toolFormat = source === null ? null : toolFormatOf(source);
-  return { info, llama, model, pool, embedder, gate: new StepGate(), template, toolFormat };
+  return { info, llama, model, pool, embedder, gate: new StepGate(), controls, template, toolFormat };
 }
 
 /** llama.cpp's own messages about a wrong file are unclear, so it is looked at first. */
@@ -152,8 +155,11 @@ function describe(loaded: {
 }): EngineInfo {
   const { model, context, threads, file } = loaded;
   const { chatTemplate, ...own } = file;
+  const { modelPath, servedName } = loaded.options;
+  const modelName = file.name !== null && file.name !== "" ? file.name : basename(modelPath, ".gguf");
   return {
-    modelName: file.name !== null && file.name !== "" ? file.name : basename(loaded.options.modelPath, ".gguf"),
+    modelName,
+    servedName: servedName ?? modelName,
     architecture: model.architecture,
     contextTokens: context.contextSize,
     parameterCount: file.parameterCount === 0 ? null : file.parameterCount,

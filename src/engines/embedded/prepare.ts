@@ -8,6 +8,7 @@ import { ApiError, badValue } from "./errors.ts";
 import { schemaGrammar } from "./grammar/json-schema.ts";
 import { SchemaError } from "./grammar/schema-error.ts";
 import type { LoadedEngine } from "./load.ts";
+import { chatTokens } from "./prompt-tokens.ts";
 import { type GenerationOptions, parseBody, readChatRequest, readCompletionRequest } from "./request.ts";
 import type { OutputForm } from "./request-output.ts";
 import type { ToolUse } from "./request-tools.ts";
@@ -33,12 +34,12 @@ export async function prepareChat(engine: LoadedEngine, bodyText: string): Promi
     throw new ApiError(400, "This model has no chat template; use /v1/completions.", { code: "no_chat_template" });
   }
   const tools = toolUse === null ? null : { use: toolUse, format: formatOf(engine) };
-  const text = engine.template(
+  const rendered = engine.template(
     messages,
     (toolUse?.tools ?? []).map(({ definition }) => definition),
   );
-  if (toolUse !== null) checkTaught(text, toolUse);
-  const prompt = tokenize(engine, text, "messages");
+  if (toolUse !== null) checkTaught(rendered.text, toolUse);
+  const prompt = checkedPrompt(engine, chatTokens(engine.model, rendered, engine.controls), "messages");
   const grammar = await grammarFor(engine, options.form, tools);
   const reader =
     tools === null
@@ -54,7 +55,8 @@ export async function prepareChat(engine: LoadedEngine, bodyText: string): Promi
 /** Prepares a completion. Throws `ApiError` 400 for whatever cannot be served. */
 export async function prepareCompletion(engine: LoadedEngine, bodyText: string): Promise<Prepared> {
   const { prompt: text, ...options } = readCompletionRequest(parseBody(bodyText));
-  const prompt = tokenize(engine, text, "prompt");
+  // The prompt is the caller's own: it may write control tokens, as with llama.cpp's own server.
+  const prompt = checkedPrompt(engine, engine.model.tokenize(text, true), "prompt");
   const grammar = await grammarFor(engine, options.form, null);
   const reader = new PlainReader();
   return { ...options, shape: COMPLETION_SHAPE, prompt, continuesPrompt: true, grammar, visible: new Map(), reader };
@@ -77,9 +79,9 @@ function checkTaught(prompt: string, { tools }: ToolUse): void {
   throw new ApiError(400, message, { param: "tools", code: "unsupported_parameter" });
 }
 
-/** Tokens of a prompt, with the model's begin token if it wants one. Throws `ApiError` 400 if there are too many, or none. */
-export function tokenize({ model, info }: LoadedEngine, text: string, param: string): Token[] {
-  const tokens = [...model.tokenize(text, true)];
+/** A prompt with the model's begin token if it wants one. Throws `ApiError` 400 if there are too many tokens, or none. */
+function checkedPrompt({ model, info }: LoadedEngine, given: readonly Token[], param: string): Token[] {
+  const tokens = [...given];
   const { bos, shouldPrependBosToken } = model.tokens;
   if (bos !== null && shouldPrependBosToken && tokens[0] !== bos) tokens.unshift(bos);
   if (tokens.length === 0) throw new ApiError(400, "The prompt is empty.", { param, code: "invalid_value" });

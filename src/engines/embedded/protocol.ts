@@ -8,6 +8,8 @@ export type ChildOptions = {
   readonly modelPath: string;
   /** A Unix socket's path, or a named pipe's on Windows, to serve HTTP on. */
   readonly socketPath: string;
+  /** The model's id in answers; the file's own name for it unless given. */
+  readonly servedName?: string;
   /** How many requests are computed at once; 4 unless given. Each has its own context, so memory grows with it. */
   readonly sequences?: number;
   /** Tokens of prompt and answer together, per sequence; the model's own limit, at most 4,096, unless given. */
@@ -22,8 +24,10 @@ export type ChildOptions = {
 
 /** What was loaded. */
 export type EngineInfo = {
-  /** The model's id in answers: `general.name` of the file, else the file's name. */
+  /** What the file calls the model: its `general.name`, else the file's name. */
   readonly modelName: string;
+  /** The model's id in answers. */
+  readonly servedName: string;
   /** The architecture's name in the file, such as `llama`. */
   readonly architecture: string;
   /** Tokens of prompt and answer together that one request can have. */

@@ -6,6 +6,8 @@
  * embedding of a token sets them by its kind, so the output matrix can read there what came just before, and forbid or favour
  * what may come next: words inside a sentence, a stop, then a capitalised word or the end of the turn. The rest is chance.
  */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { Chance } from "../../base/chance.ts";
 import { type GgufTensor, type GgufValue, writeGgufFile } from "./gguf-writer.ts";
 import {
@@ -20,6 +22,9 @@ import {
 export const TINY_MODEL_NAME = "baseload-tiny (random weights, for demonstration)";
 /** The most tokens of prompt and answer together. */
 export const TINY_MODEL_CONTEXT_TOKENS = 4096;
+
+/** SHA-256 of the file that this version writes, so that one of another version is known without writing it again. */
+const TINY_MODEL_SHA256 = "94039ef2ab9be8d0eabeb6b8c83c1d5995f58d4510d82e5a8e04f3446039bae6";
 
 const HIDDEN = 128;
 const FEED_FORWARD = 256;
@@ -124,6 +129,18 @@ export function writeTinyModel(path: string, changes: TinyModelChanges = {}): vo
   const template: Record<string, GgufValue> =
     chatTemplate === undefined ? {} : { "tokenizer.chat_template": { type: "string", value: chatTemplate } };
   writeGgufFile(path, { metadata: { ...metadataOf(vocabulary), ...template }, tensors: tensorsOf(vocabulary) });
+}
+
+/** Whether the file at `path` is what this version writes; false where there is none. Throws the file system's other errors. */
+export function isTinyModel(path: string): boolean {
+  let content: Buffer;
+  try {
+    content = readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+  return createHash("sha256").update(content).digest("hex") === TINY_MODEL_SHA256;
 }
 
 /** How a model differs from the usual one; for tests of what other models bring. */
