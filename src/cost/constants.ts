@@ -28,7 +28,7 @@ export const CONSTANTS = {
   /** Seconds of the host's own work a step, by engine. */
   engineS: { vllm: 0, sglang: 0.69e-3, trtllm: 0.01e-3, "llama.cpp": 0 },
   /** What a first token waits for besides its own prompt, by engine. llama.cpp as its own benchmark runs it, without a server. */
-  firstToken: { vllm: STACK, sglang: STACK, trtllm: STACK, "llama.cpp": { requestS: 0, requestSteps: 0, burst: 1 } },
+  firstToken: { vllm: STACK, sglang: STACK, trtllm: STACK, "llama.cpp": { requestS: 0, requestSteps: 1, burst: 1 } },
   /** Bytes/s a chip, one way, beyond the scale-up domain (a 400 Gbit/s card), and where the catalogue knows no interconnect (PCIe 4 ×16).
    * Assumed. */
   scaleOutBytesPerS: 50e9,
@@ -52,10 +52,10 @@ export const POWER = {
   /** Model loaded, nothing to do. */
   idle: 0.2,
   /** In the gaps between kernels. */
-  standby: 0.42,
+  standby: 0.5,
   /** Reading memory, and what computing at full rate adds; it comes in as 1 − exp(−4 × FLOP utilisation). */
-  memory: 0.55,
-  compute: 0.43,
+  memory: 0.62,
+  compute: 0.36,
   steepness: 4,
   /** The rest of a server per chip, as a fraction of the chip's limit, where its power is not known (8×B200: 10.4 kW measured). */
   host: 0.3,

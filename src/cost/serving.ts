@@ -14,6 +14,8 @@ export interface Load {
   /** The most prompt tokens that one step takes. */
   readonly chunkTokens: number;
   readonly speculation: Speculation | null;
+  /** True where a batch's prompts are computed together before its answers begin, and the next batch waits for all of them. */
+  readonly isStatic: boolean;
 }
 
 /** Drafting: so many tokens a step, each accepted with this probability if those before it were. */
@@ -73,7 +75,7 @@ export function serve(deployment: Deployment, load: Load): Serving | null {
   };
 }
 
-/** The average step under a steady load: all sequences decode, and prompts come in as answers go out. */
+/** The average step under a steady load: all sequences decode, and prompts come in as answers go out, or beforehand if static. */
 export function steadyState(load: Load, batch: number): BatchState {
   const { inputTokens, outputTokens, prefixHit } = load;
   const fresh = inputTokens * (1 - prefixHit);
@@ -81,7 +83,10 @@ export function steadyState(load: Load, batch: number): BatchState {
     decodeSequences: batch,
     decodeContextTokens: inputTokens + outputTokens / 2,
     decodeTokensPerSequence: 1 + (load.speculation?.draftTokens ?? 0),
-    prefillTokens: (batch * fresh * tokensPerStep(load.speculation)) / outputTokens,
+    // While a sequence decodes, the prompts that come in are those of the others.
+    prefillTokens: load.isStatic
+      ? 0
+      : (Math.max(0, batch - 1) * fresh * tokensPerStep(load.speculation)) / outputTokens,
     prefillContextTokens: inputTokens * prefixHit + fresh / 2,
   };
 }
@@ -117,6 +122,7 @@ function firstTokenS({ deployment, load, batch, stepS }: First): number {
   const chunks = Math.max(1, Math.ceil(fresh / load.chunkTokens));
   const alone = { ...steadyState(load, 0), prefillTokens: fresh / chunks };
   const ownS = chunks * step(deployment, alone).seconds;
+  if (load.isStatic) return batch * ownS;
   const { requestS, requestSteps, burst } = CONSTANTS.firstToken[deployment.placement.engine];
   return requestS + requestSteps * stepS + ownS * (1 + (burst * (batch - 1)) / 2);
 }

@@ -10,6 +10,8 @@ const FIGURES = ["ttft_ms", "tpot_ms", "output_tok_s", "power_w", "energy_j_per_
 const HEADER = ["id", ...FIGURES, ...FIGURES.flatMap((name) => [`${name}_lo`, `${name}_hi`]), "tier", "error"];
 const DIGITS = 6;
 const CHUNK_TOKENS = 8192;
+/** Engines' own benchmarks that time prompts and answers apart. */
+const STATIC = /llama-(?:batched-)?bench|neuronx/i;
 
 /**
  * Answers each row of a CSV: `id, hardware, n_accel, tp, dp, ep, model, weight_precision, engine, isl, osl, concurrency` in, one line of
@@ -57,6 +59,7 @@ function questionOf(catalog: Catalog, row: Row): Asked {
     prefixHit: 0,
     chunkTokens: CHUNK_TOKENS,
     speculation: null,
+    isStatic: STATIC.test(row["engine"] ?? ""),
   };
   const part = {
     model,

@@ -17,7 +17,7 @@ export async function runEstimate(invocation: Invocation): Promise<number> {
   const catalog = loadCatalog(textOption(invocation, "catalog"));
   const file = textOption(invocation, "batch");
   if (file !== null) {
-    for (const line of answerBatch(catalog, readFileSync(file, "utf8"))) await write(line);
+    for (const line of answerBatch(catalog, readTable(file))) await write(line);
     return 0;
   }
   const today = new Date().toISOString().slice(0, "YYYY-MM-DD".length);
@@ -29,6 +29,14 @@ export async function runEstimate(invocation: Invocation): Promise<number> {
   const asJson = invocation.values["json"] === true;
   await write(asJson ? `${JSON.stringify(document)}\n` : printEstimates(series, process.stdout.columns ?? USUAL_WIDTH));
   return series[0]?.[0]?.fits === true ? 0 : 1;
+}
+
+function readTable(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UsageError(`--batch cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 /** What the catalogue does not know is a matter of usage. */

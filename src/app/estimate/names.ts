@@ -50,7 +50,8 @@ export function readEngine(text: string): EngineName {
   if (/^(?:dynamo-)?(?:trt|tensorrt)/.test(name)) return "trtllm";
   if (name.includes("sglang")) return "sglang";
   if (/llama\.?cpp|ollama/.test(name)) return "llama.cpp";
-  if (name.includes("vllm")) return "vllm";
+  if (/llama-(?:batched-)?bench/.test(name)) return "llama.cpp";
+  if (/vllm|neuronx/.test(name)) return "vllm";
   throw new QuestionError(
     `The cost model knows no engine ${JSON.stringify(text)}: vllm, sglang, trtllm and llama.cpp.`,
   );

@@ -74,6 +74,7 @@ function loadOf(invocation: Invocation, concurrency: number): Load {
     prefixHit: fraction(invocation, "prefix-hit", 1) ?? 0,
     chunkTokens: tokens("chunk", 8192),
     speculation: draftTokens === 0 ? null : { draftTokens, acceptance: fraction(invocation, "acceptance", 1) ?? 0.7 },
+    isStatic: invocation.values["static"] === true,
   };
 }
 

@@ -22,6 +22,7 @@ export const ESTIMATE: CommandSpec = {
     { name: "chunk", value: "N", text: "prompt tokens that one step takes at most (8192)" },
     { name: "draft", value: "N", text: "tokens drafted a step (0)" },
     { name: "acceptance", value: "F", text: "probability that a drafted token is accepted (0.7)" },
+    { name: "static", value: null, text: "compute all prompts of a batch before its answers begin" },
     { name: "zone", value: "ZONE", text: "grid of the catalogue, such as DEU, for grams of CO2" },
     { name: "usd-per-kwh", value: "F", text: "price of electricity" },
     { name: "catalog", value: "FILE", text: "your own accelerators, models, prices …, JSON or YAML" },
