@@ -212,29 +212,30 @@ function prefillFlops(model: Model): number {
   return (layers - attention.windowLayers) * 4 * attention.heads * attention.headDim;
 }
 
-/** Two collectives a layer, after attention and after the feed-forward network. */
+/**
+ * Two collectives a layer. After attention, and where attention is not replicated after the feed-forward network too, an all-reduce over
+ * tp chips; replicated attention (dp) with experts sends each token to its experts' chips and back instead.
+ */
 function networkOf({ model, chip, parallelism }: Placement, extrapolated: string[]): Deployment["network"] {
   const { tp, dp, pp } = parallelism;
-  const perLayer = (chips: number): { readonly latencyS: number; readonly perTokenS: number } => {
-    if (chips === 1) return { latencyS: 0, perTokenS: 0 };
-    const inside = chips <= chip.scaleUpDomain;
-    const link = chip.scaleUpBytesPerS ?? CONSTANTS.unknownLinkBytesPerS;
-    const bytesPerS = inside ? link : Math.min(link, CONSTANTS.scaleOutBytesPerS);
-    const hops = Math.max(1, Math.log2(chips) / SMALL_GROUP_LOG2);
-    const bytes = ((2 * (chips - 1)) / chips) * model.hidden * ACTIVATION_BYTES;
-    return { latencyS: CONSTANTS.collectiveS * hops, perTokenS: bytes / (bytesPerS * CONSTANTS.network) };
-  };
-  const widest = model.experts === null ? tp : tp * dp;
+  const isSpread = model.experts !== null && dp > 1;
+  const widest = isSpread ? tp * dp : tp;
+  const link = chip.scaleUpBytesPerS ?? CONSTANTS.unknownLinkBytesPerS;
+  const bytesPerS = (chips: number): number =>
+    (chips <= chip.scaleUpDomain ? link : Math.min(link, CONSTANTS.scaleOutBytesPerS)) * CONSTANTS.network;
+  const latencyS = (chips: number): number =>
+    chips === 1 ? 0 : CONSTANTS.collectiveS * Math.max(1, Math.log2(chips) / SMALL_GROUP_LOG2);
   if (widest > 1 && chip.scaleUpBytesPerS === null)
     extrapolated.push(`the interconnect of ${chip.id}, unknown: taken as PCIe`);
   if (widest > chip.scaleUpDomain) extrapolated.push(`collectives over ${widest} chips, beyond the scale-up domain`);
-  const attention = perLayer(tp);
-  const feedForward = perLayer(widest);
-  const spreadTokens = model.experts === null ? 1 / dp : 1;
-  const hopS = (pp - 1) * CONSTANTS.collectiveS;
+  const reduced = ((2 * (tp - 1)) / tp) * model.hidden * ACTIVATION_BYTES;
+  const reduceS = reduced / (bytesPerS(tp) * dp);
+  // A chip sends its share of the tokens to their experts, in 8 bit, and gets 16 bit back.
+  const copies = Math.min(model.experts?.active ?? 0, widest - 1);
+  const sent = (copies * model.hidden * (1 + ACTIVATION_BYTES)) / widest;
   return {
-    latencyS: model.layers * (attention.latencyS + feedForward.latencyS) + hopS,
-    perTokenS: model.layers * (attention.perTokenS / dp + feedForward.perTokenS * spreadTokens),
+    latencyS: model.layers * (latencyS(tp) + latencyS(widest)) + (pp - 1) * CONSTANTS.collectiveS,
+    perTokenS: model.layers * (reduceS + (isSpread ? sent / bytesPerS(widest) : reduceS)),
   };
 }
 

@@ -118,13 +118,25 @@ interface First {
  * prompt in chunks, and a share of the others' prompts that came in the same burst.
  */
 function firstTokenS({ deployment, load, batch, stepS }: First): number {
+  const ownS = aloneS(deployment, load);
+  if (load.isStatic) return Math.max(1, batch / deployment.placement.parallelism.dp) * ownS;
+  const { requestS, requestSteps, burst } = CONSTANTS.firstToken[deployment.placement.engine];
+  const ahead = (batch - 1) / (2 * deployment.placement.parallelism.dp);
+  return requestS + requestSteps * stepS + ownS * (1 + burst * ahead);
+}
+
+/** Seconds to compute one prompt in each dp rank, in chunks, with nothing else to do: a prompt is not dealt out to ranks. */
+export function aloneS(deployment: Deployment, load: Load): number {
   const fresh = load.inputTokens * (1 - load.prefixHit);
   const chunks = Math.max(1, Math.ceil(fresh / load.chunkTokens));
-  const alone = { ...steadyState(load, 0), prefillTokens: fresh / chunks };
-  const ownS = chunks * step(deployment, alone).seconds;
-  if (load.isStatic) return batch * ownS;
-  const { requestS, requestSteps, burst } = CONSTANTS.firstToken[deployment.placement.engine];
-  return requestS + requestSteps * stepS + ownS * (1 + (burst * (batch - 1)) / 2);
+  const ranks = deployment.placement.parallelism.dp * deployment.placement.parallelism.pp;
+  return chunks * step(deployment, { ...steadyState(load, 0), prefillTokens: (ranks * fresh) / chunks }).seconds;
+}
+
+/** Seconds per output token of a batch that only decodes, drafts included. */
+export function decodeS(deployment: Deployment, load: Load, batch: number): number {
+  const { seconds } = step(deployment, { ...steadyState(load, batch), prefillTokens: 0 });
+  return (seconds * passesOf(deployment, load.speculation)) / tokensPerStep(load.speculation);
 }
 
 /** Tokens that one step yields for each sequence: 1, and the expected run of accepted drafts. */

@@ -62,7 +62,8 @@ export function step(deployment: Deployment, state: BatchState): StepCost {
   roof(experts, touched, tokens);
   roof(head, 1, heads / dp);
 
-  const held = sequences / dp;
+  // The step waits for the rank that holds most: one sequence is in one rank, and not a share of it in each.
+  const held = Math.max(sequences / dp, Math.min(1, state.decodeSequences));
   const windowed = Math.min(state.decodeContextTokens, kv.windowTokens);
   const reading = held * (state.decodeContextTokens * kv.fullS + windowed * kv.windowS + kv.stateS);
   const scoring = held * state.decodeTokensPerSequence * state.decodeContextTokens * kv.computeS;

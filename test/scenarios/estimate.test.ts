@@ -56,12 +56,32 @@ describe("baseload estimate", { concurrency: true }, () => {
     assert.ok((series[2]?.[0]?.bytesShort ?? 0) > 1e11);
   });
 
+  it("computes prompts on further hardware", async () => {
+    const args = ["--model", "deepseek-r1", "--on", "h200x8", "--concurrency", "32", "--isl", "8192"];
+    const ran = await estimate(...args, "--prefill-on", "h100x16");
+    assert.equal(ran.code, 0, ran.output);
+    assert.match(ran.stdout, /prompts on 16 × h100-sxm/);
+    assert.match(ran.stdout, /extrapolated: .*prefill and decode apart/);
+    assert.equal((await estimate(...args, "--prefill-on", "h100")).code, 1);
+  });
+
+  it("makes a page that needs nothing else", async () => {
+    const ran = await estimate("--model", "llama-3.1-8b", "--on", "h100", "--compare", "b200,a100", "--html");
+    assert.equal(ran.code, 0, ran.output);
+    assert.match(ran.stdout, /^<!doctype html>/);
+    assert.equal(ran.stdout.match(/<svg/g)?.length, 3);
+    assert.doesNotMatch(ran.stdout, /<script|src=|href=|url\(/);
+    assert.match(ran.stdout, /model_estimate/);
+  });
+
   it("ends with status 1 and the bytes short when the hardware holds no model", async () => {
     const ran = await estimate("--model", "llama-3.1-405b", "--on", "h100");
     assert.equal(ran.code, 1);
     assert.match(ran.stdout, /the weights do not fit into the chip; .* GB short \([\d,]+ bytes\)/);
   });
+});
 
+describe("baseload estimate, asked wrongly", () => {
   it("suggests near names, and says what else is wrong, with status 2", async () => {
     const rows = [
       [["--model", "lama-3.1-70b", "--on", "h200"], /Did you mean llama-3\.1-70b\?/],
@@ -82,7 +102,9 @@ describe("baseload estimate", { concurrency: true }, () => {
       assert.match(ran.stderr, words);
     }
   });
+});
 
+describe("baseload estimate --batch", () => {
   it("answers a CSV row by row, and a row that it cannot answer with a reason", async () => {
     const file = join(folder.path, "points.csv");
     const lines = [

@@ -3,6 +3,7 @@ import { findAccelerator, findGrid, pricesOf } from "../../catalog/lookup.ts";
 import type { Accelerator, Catalog, Model, Precision, PriceKind } from "../../catalog/types.ts";
 import { type Capacity, capacityOf } from "../../cost/capacity.ts";
 import { compile, type Deployment, type EngineName, type Parallelism } from "../../cost/deployment.ts";
+import { serveDisaggregated } from "../../cost/disaggregated.ts";
 import { type Prices, type Rates, ratesOf } from "../../cost/rates.ts";
 import { type Load, serve, type Serving } from "../../cost/serving.ts";
 import { QuestionError, unknown } from "./names.ts";
@@ -28,6 +29,7 @@ export interface Tariff {
 /** One answer. `serving` and `rates` are null where it does not fit, and `capacity` says why. */
 export interface Answer {
   readonly question: Question;
+  readonly prefill: Question | null;
   readonly load: Load;
   readonly capacity: Capacity;
   readonly serving: Serving | null;
@@ -40,23 +42,59 @@ export interface Answer {
 /** A question with its load and prices. */
 export interface Asked {
   readonly question: Question;
+  /** Further hardware that computes the prompts, where the question's own only decodes; or null. */
+  readonly prefill: Question | null;
   readonly load: Load;
   readonly tariff: Tariff;
 }
 
 /** Asks the cost model; throws `QuestionError` where the catalogue does not know enough of the hardware. */
-export function ask(catalog: Catalog, { question, load, tariff }: Asked): Answer {
-  const deployment = deploy(catalog, question);
-  const serving = serve(deployment, load);
-  const prices = pricesFor(catalog, question.accelerator, tariff);
+export function ask(catalog: Catalog, { question, prefill, load, tariff }: Asked): Answer {
+  const decode = deploy(catalog, question);
+  const first = prefill === null ? null : deploy(catalog, prefill);
+  const serving = first === null ? serve(decode, load) : serveDisaggregated({ prefill: first, decode }, load);
+  const own = pricesFor(catalog, question.accelerator, tariff);
+  const prices =
+    prefill === null ? own : both({ own, question, prefill, others: pricesFor(catalog, prefill.accelerator, tariff) });
+  const count = question.count + (prefill?.count ?? 0);
   return {
     question,
+    prefill,
     load,
-    capacity: serving?.capacity ?? capacityOf(deployment, load),
+    capacity: serving?.capacity ?? refusal(decode, first, load),
     serving,
-    rates: serving === null ? null : ratesOf(serving, question.count, prices),
-    sources: deployment.placement.chip.sources,
-    extrapolated: beyond(question, load, deployment),
+    rates: serving === null ? null : ratesOf(serving, count, prices),
+    sources: [...new Set([...decode.placement.chip.sources, ...(first?.placement.chip.sources ?? [])])],
+    extrapolated: beyond(question, load, [decode, ...(first === null ? [] : [first])]),
+  };
+}
+
+/** Of the one that does not hold the model or a request. */
+function refusal(decode: Deployment, prefill: Deployment | null, load: Load): Capacity {
+  const capacity = capacityOf(decode, load);
+  if (!capacity.fits || prefill === null) return capacity;
+  const other = capacityOf(prefill, { ...load, outputTokens: 1 });
+  return { ...other, reason: `${other.reason} of prefill` };
+}
+
+interface Shares {
+  readonly own: Prices;
+  readonly others: Prices;
+  readonly question: Question;
+  readonly prefill: Question;
+}
+
+/** The average price of a chip of both kinds; unknown where either is. */
+function both({ own, others, question, prefill }: Shares): Prices {
+  const average = (kind: "tcoUsdPerChipHour" | "rentedUsdPerChipHour"): number | null => {
+    const [one, other] = [own[kind], others[kind]];
+    if (one === null || other === null) return null;
+    return (one * question.count + other * prefill.count) / (question.count + prefill.count);
+  };
+  return {
+    ...own,
+    tcoUsdPerChipHour: average("tcoUsdPerChipHour"),
+    rentedUsdPerChipHour: average("rentedUsdPerChipHour"),
   };
 }
 
@@ -84,11 +122,12 @@ function deploy(catalog: Catalog, question: Question): Deployment {
   );
 }
 
-function beyond({ model }: Question, load: Load, deployment: Deployment): readonly string[] {
+function beyond({ model }: Question, load: Load, deployments: readonly Deployment[]): readonly string[] {
   const tokens = load.inputTokens + load.outputTokens;
   const long =
     tokens > model.contextTokens ? [`${tokens} tokens, beyond the model's context of ${model.contextTokens}`] : [];
-  return [...deployment.extrapolated, ...long];
+  const apart = deployments.length > 1 ? ["prefill and decode apart, never compared with measurements"] : [];
+  return [...new Set([...deployments.flatMap(({ extrapolated }) => extrapolated), ...long, ...apart])];
 }
 
 /** The lowest price of each kind, so that comparisons are by the same rule. */

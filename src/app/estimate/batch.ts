@@ -69,7 +69,7 @@ function questionOf(catalog: Catalog, row: Row): Asked {
     engine: readEngine(row["engine"] === undefined || row["engine"] === "" ? "vllm" : row["engine"]),
   };
   const parallelism = parallelismOf(row, count) ?? usualParallelism(catalog, part, load);
-  return { question: { ...part, parallelism }, load, tariff: { zone: null, usdPerKwh: null } };
+  return { question: { ...part, parallelism }, prefill: null, load, tariff: { zone: null, usdPerKwh: null } };
 }
 
 /**

@@ -5,7 +5,8 @@ import { ask } from "./ask.ts";
 import { answerBatch } from "./batch.ts";
 import { readQuestions } from "./options.ts";
 import { printEstimates } from "./print.ts";
-import { pointOf } from "./report.ts";
+import { pageOf } from "./page.ts";
+import { type EstimatePoint, pointOf } from "./report.ts";
 import { QuestionError } from "./names.ts";
 
 export { ESTIMATE } from "./spec.ts";
@@ -25,10 +26,20 @@ export async function runEstimate(invocation: Invocation): Promise<number> {
     const questions = readQuestions(catalog, invocation, today);
     return questions.map((asked) => asked.map((each) => pointOf(ask(catalog, each))));
   });
-  const document = { method: "model_estimate", catalogVersion: catalog.catalogVersion, series };
-  const asJson = invocation.values["json"] === true;
-  await write(asJson ? `${JSON.stringify(document)}\n` : printEstimates(series, process.stdout.columns ?? USUAL_WIDTH));
+  await write(printed(invocation, catalog.catalogVersion, series));
   return series[0]?.[0]?.fits === true ? 0 : 1;
+}
+
+function printed(
+  invocation: Invocation,
+  catalogVersion: string,
+  series: readonly (readonly EstimatePoint[])[],
+): string {
+  if (invocation.values["json"] === true) {
+    return `${JSON.stringify({ method: "model_estimate", catalogVersion, series })}\n`;
+  }
+  if (invocation.values["html"] === true) return pageOf(series, catalogVersion);
+  return printEstimates(series, process.stdout.columns ?? USUAL_WIDTH);
 }
 
 function readTable(file: string): string {

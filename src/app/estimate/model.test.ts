@@ -5,6 +5,7 @@ import { findAccelerator, findModel, findPrecision } from "../../catalog/lookup.
 import { type Chip, chipOf } from "../../catalog/machine.ts";
 import { capacityOf } from "../../cost/capacity.ts";
 import { compile, type Deployment, type Parallelism, type Placement } from "../../cost/deployment.ts";
+import { serveDisaggregated } from "../../cost/disaggregated.ts";
 import { wattsOf } from "../../cost/power.ts";
 import { type Load, serve, steadyState } from "../../cost/serving.ts";
 import { type BatchState, step } from "../../cost/step.ts";
@@ -72,7 +73,8 @@ test("more of anything in the batch never makes a step faster", () => {
     "prefillContextTokens",
   );
   fc.assert(
-    fc.property(names, states, key, fc.integer({ min: 1, max: 5000 }), (of, state, grown, more) => {
+    fc.property(names, states, key, fc.integer({ min: 1, max: 5000 }), (...drawn) => {
+      const [of, state, grown, more] = drawn;
       const deployment = deployed(placement(of));
       const before = step(deployment, state).seconds;
       const after = step(deployment, { ...state, [grown]: state[grown] + more }).seconds;
@@ -91,7 +93,8 @@ test("a better chip never makes a step slower, nor fits less", () => {
     "memoryBytes",
   );
   fc.assert(
-    fc.property(names, states, key, fc.double({ min: 1, max: 8, noNaN: true }), (of, state, figure, factor) => {
+    fc.property(names, states, key, fc.double({ min: 1, max: 8, noNaN: true }), (...drawn) => {
+      const [of, state, figure, factor] = drawn;
       const old = placement(of);
       const value = old.chip[figure];
       fc.pre(typeof value === "number");
@@ -158,6 +161,26 @@ test("what is served is finite and within memory; a larger prefix hit never make
       const all = serve(deployment, { ...load, concurrency: serving.batch, prefixHit: 1 });
       const none = serve(deployment, { ...load, concurrency: serving.batch, prefixHit: 0 });
       assert.ok((all?.tpotS ?? 0) <= (none?.tpotS ?? 0) * (1 + 1e-12));
+    }),
+  );
+});
+
+test("prompts computed apart leave decoding alone, and hold it up where they are the bottleneck", () => {
+  fc.assert(
+    fc.property(names, names, loads, (of, other, load) => {
+      const decode = deployed(placement(of));
+      const prefill = deployed(placement({ ...other, model: of.model }));
+      const serving = serveDisaggregated({ prefill, decode }, load);
+      if (serving === null) return;
+      const alone = serve(decode, { ...load, prefixHit: 1, isStatic: true });
+      assert.ok(serving.tpotS <= (alone?.tpotS ?? 0) * (1 + 1e-9), `${serving.tpotS} of ${alone?.tpotS}`);
+      for (const figure of [serving.ttftS, serving.tpotS, serving.outputTokensPerS]) {
+        assert.ok(Number.isFinite(figure) && figure > 0, String(figure));
+      }
+      assert.ok(serving.batch <= load.concurrency);
+      const faster = { ...prefill.placement.chip, bandwidthBytesPerS: 1e15, bf16Flops: 1e18, fp8Flops: 1e18 };
+      const helped = serveDisaggregated({ prefill: deployed({ ...prefill.placement, chip: faster }), decode }, load);
+      assert.ok((helped?.requestsPerS ?? 0) >= serving.requestsPerS * (1 - 1e-6));
     }),
   );
 });

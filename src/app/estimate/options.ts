@@ -22,10 +22,11 @@ export function readQuestions(catalog: Catalog, invocation: Invocation, today: s
   const concurrencies = concurrenciesOf(textOption(invocation, "concurrency") ?? "1..256");
   const tariff: Tariff = { zone: textOption(invocation, "zone"), usdPerKwh: fraction(invocation, "usd-per-kwh", 1000) };
   const loads = concurrencies.map((concurrency) => loadOf(invocation, concurrency));
+  const prefill = prefillOf(catalog, invocation, { model, load: loads[0] as Load });
   return [on, ...compared].map((hardware) => {
     const { accelerator, count } = readHardware(catalog, hardware);
     const question = questionOf(catalog, invocation, { model, accelerator, count, load: loads[0] as Load });
-    return loads.map((load) => ({ question, load, tariff }));
+    return loads.map((load) => ({ question, prefill, load, tariff }));
   });
 }
 
@@ -56,6 +57,15 @@ function questionOf(catalog: Catalog, invocation: Invocation, { model, accelerat
   if (parallelism.tp * parallelism.dp * parallelism.pp !== count || !Object.values(parallelism).every(Number.isInteger))
     throw new UsageError(`--tp × --dp × --pp must make the ${count} chips of ${accelerator.id}.`);
   return { ...part, parallelism };
+}
+
+/** Hardware that computes prompts alone, spread as usual: `--tp` and its like are the decoders'. */
+function prefillOf(catalog: Catalog, invocation: Invocation, of: Pick<Hardware, "model" | "load">): Question | null {
+  const text = textOption(invocation, "prefill-on");
+  if (text === null) return null;
+  if (invocation.values["static"] === true) throw new UsageError("--static and --prefill-on exclude each other.");
+  const values = { ...invocation.values, tp: undefined, dp: undefined, pp: undefined };
+  return questionOf(catalog, { ...invocation, values }, { ...of, ...readHardware(catalog, text) });
 }
 
 function modelNamed(catalog: Catalog, name: string, today: string): Model {

@@ -17,8 +17,9 @@ function printSeries(points: readonly EstimatePoint[], width: number): readonly 
   if (first === undefined) return [];
   const { parallelism: by, memory } = first;
   const spread = `tp ${by.tp} · dp ${by.dp} · pp ${by.pp}`;
+  const apart = first.prefill === null ? "" : `, prompts on ${first.prefill.accelerators} × ${first.prefill.hardware}`;
   const lines = [
-    `${first.model} ${first.precision} on ${first.accelerators} × ${first.hardware} (${spread}, ${first.engine}), ${count(first.inputTokens)} tokens in, ${count(first.outputTokens)} out`,
+    `${first.model} ${first.precision} on ${first.accelerators} × ${first.hardware} (${spread}, ${first.engine})${apart}, ${count(first.inputTokens)} tokens in, ${count(first.outputTokens)} out`,
     `memory: ${gigabytes(memory.weightBytes)} weights of ${gigabytes(memory.usableBytes)} usable, ${gigabytes(memory.kvBytesPerRequest)} KV a request, at most ${count(memory.maxConcurrency)} requests at once`,
   ];
   if (!first.fits)

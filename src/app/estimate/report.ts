@@ -8,6 +8,8 @@ export interface EstimatePoint {
   readonly hardware: string;
   readonly accelerators: number;
   readonly parallelism: Answer["question"]["parallelism"];
+  /** Where the prompts are computed, if not there. */
+  readonly prefill: { readonly hardware: string; readonly accelerators: number } | null;
   readonly engine: string;
   readonly inputTokens: number;
   readonly outputTokens: number;
@@ -60,7 +62,7 @@ const MS = 1e3;
 
 /** An answer in the words and units of the outside. */
 export function pointOf(answer: Answer): EstimatePoint {
-  const { question, load, capacity } = answer;
+  const { question, prefill, load, capacity } = answer;
   return {
     method: "model_estimate",
     model: question.model.id,
@@ -68,6 +70,7 @@ export function pointOf(answer: Answer): EstimatePoint {
     hardware: question.accelerator.id,
     accelerators: question.count,
     parallelism: question.parallelism,
+    prefill: prefill === null ? null : { hardware: prefill.accelerator.id, accelerators: prefill.count },
     engine: question.engine,
     inputTokens: load.inputTokens,
     outputTokens: load.outputTokens,
@@ -88,7 +91,7 @@ export function pointOf(answer: Answer): EstimatePoint {
   };
 }
 
-function estimateOf({ serving, rates, question }: Answer): Estimate | null {
+function estimateOf({ serving, rates, question, prefill }: Answer): Estimate | null {
   if (serving === null) return null;
   const { step, watts } = serving;
   return {
@@ -97,7 +100,7 @@ function estimateOf({ serving, rates, question }: Answer): Estimate | null {
     tpotMs: serving.tpotS * MS,
     outputTokensPerS: serving.outputTokensPerS,
     outputTokensPerSPerUser: 1 / serving.tpotS,
-    outputTokensPerSPerAccelerator: serving.outputTokensPerS / question.count,
+    outputTokensPerSPerAccelerator: serving.outputTokensPerS / (question.count + (prefill?.count ?? 0)),
     bound: serving.bound,
     step: {
       weightMs: step.weightS * MS,

@@ -8,6 +8,7 @@ export const ESTIMATE: CommandSpec = {
   options: [
     { name: "model", value: "NAME", text: "a model of the catalogue, or a file: a config.json or a GGUF" },
     { name: "on", value: "HW", text: "hardware and count, such as h200x4, mi355x or gb200-nvl72" },
+    { name: "prefill-on", value: "HW", text: "further hardware that computes the prompts, so that --on decodes alone" },
     { name: "compare", value: "HW,HW", text: "further hardware, each in a row" },
     { name: "precision", value: "NAME", text: "precision of the weights: bf16, fp8, nvfp4, int4, q4_k … (fp8)" },
     { name: "kv", value: "NAME", text: "precision of the KV cache (as goes with --precision)" },
@@ -27,11 +28,13 @@ export const ESTIMATE: CommandSpec = {
     { name: "usd-per-kwh", value: "F", text: "price of electricity" },
     { name: "catalog", value: "FILE", text: "your own accelerators, models, prices …, JSON or YAML" },
     { name: "batch", value: "IN.csv", text: "answer many points: CSV in, CSV on standard output" },
+    { name: "html", value: null, text: "print a page with Pareto plots, which needs nothing else" },
     { name: "json", value: null, text: "print one JSON document instead of tables" },
   ],
   examples: [
     "baseload estimate --model llama-3.1-70b --on h200x4 --precision fp8 --isl 2000 --osl 300 --concurrency 1..256",
     "baseload estimate --model deepseek-r1 --on h200x8 --compare mi355x8,gb200-nvl72,trn2-ultra --concurrency 64",
+    "baseload estimate --model gpt-oss-120b --on h100x2 --compare mi355x,b200 --html > estimate.html",
     "baseload estimate --batch points.csv > answers.csv",
   ],
 };
