@@ -46,7 +46,8 @@ function inWords({ seed, requests, faults, traffic, fleet }: DrawnOptions): stri
   const gaps = `gaps ${traffic.calmGapUs}/${traffic.burstGapUs} µs`;
   const kinds = on.map(([name, odds]) => `${name} ${odds}`).join(", ") || "none";
   const backends = `${fleet.config.backends.length} of ${fleet.pool.length} backends`;
-  return `seed ${seed}: ${requests} requests, ${backends}, ${limits}, ${gaps}, faults in 1000: ${kinds}`;
+  const agents = `${traffic.agents.inRuns} of 1000 in runs`;
+  return `seed ${seed}: ${requests} requests, ${agents}, ${backends}, ${limits}, ${gaps}, faults in 1000: ${kinds}`;
 }
 
 function resultInWords({ digest, stats }: SimulateResult, seconds: number): string {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import type { KeyRing } from "../gateway/access.ts";
 import { Gateway } from "../gateway/server.ts";
 import { Storage } from "../gateway/storage.ts";
 import { systemClock } from "../live/clock.ts";
@@ -8,7 +9,7 @@ import { FileShelf } from "../live/file-shelf.ts";
 import { JournalFile } from "../live/journal-file.ts";
 import { Mint } from "../live/mint.ts";
 import { SqliteStore } from "../live/sqlite-store.ts";
-import { lazyTokenCounter } from "../live/token-counter.ts";
+import { type CountTokens, lazyTokenCounter } from "../live/token-counter.ts";
 import { Utility } from "../live/utility.ts";
 import type { Desk } from "../ports/desk.ts";
 import { refuseBind } from "./config/bind.ts";
@@ -21,6 +22,7 @@ import { type Environment, keyRing } from "./keys.ts";
 import { showing, type Showing } from "./observe.ts";
 import { Prober } from "./prober.ts";
 import { Service, tlsOf } from "./service.ts";
+import type { TlsFiles } from "./tls.ts";
 import { VERSION } from "./version.ts";
 
 export { provideTinyModel } from "./tiny.ts";
@@ -65,16 +67,17 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   const config = expand(source, discovery.members(source.discovered, looks));
   const observe: FleetParts["observe"] = (backendId, report) =>
     utility.feed({ kind: "observed", backendId, ...report });
-  const { maxAnswerBytes } = config.server;
-  const fleet = new EngineFleet({ dataDir, env, log, maxAnswerBytes, observe });
+  const { maxAnswerBytes, memoryLimitBytes } = config.server;
+  const fleet = new EngineFleet({ dataDir, env, log, maxAnswerBytes, memoryLimitBytes, observe });
   const change = fleet.prepare(config.engines);
   const shown = showing(config.telemetry.requestLog, log);
   const journal = openJournal(options);
+  const countTokens = lazyTokenCounter();
   const utility: Utility = new Utility({
     clock: systemClock,
     engines: fleet.engines,
     journal,
-    countTokens: lazyTokenCounter(),
+    countTokens,
     onReceipt: shown.receipt,
     log,
   });
@@ -87,14 +90,12 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   utility.start(config.kernel, { store, seed: randomUUID() });
   waitForModels(utility, change);
   const notices: Notices = { lines: [] };
-  const desk = deskOf({ utility, notices, shown });
-  const storage = await openStorage(desk, config, options);
-  const { logClientAddress } = config.telemetry;
-  const gateway = new Gateway(desk, { ...config.server, logClientAddress, tls, keys, version: VERSION, log }, storage);
-  const port = await listen(gateway, config.server, async () => {
+  const desk = deskOf({ utility, fleet, notices, shown, countTokens });
+  const undo = async (): Promise<void> => {
     await utility.close();
     discard(options.journal);
-  });
+  };
+  const { gateway, storage, port } = await openGateway(desk, { config, keys, tls, options, undo });
   const prober = new Prober({ engines: fleet.engines, observe });
   prober.configure(config);
   const parts = {
@@ -205,6 +206,25 @@ async function openStore(dataDir: string, utility: Utility): Promise<SqliteStore
   }
 }
 
+async function openGateway(
+  desk: Desk,
+  of: {
+    readonly config: AppConfig;
+    readonly keys: KeyRing;
+    readonly tls: TlsFiles | null;
+    readonly options: ServeOptions;
+    /** What is to be done when it cannot listen. */
+    readonly undo: () => Promise<void>;
+  },
+): Promise<{ readonly gateway: Gateway; readonly storage: Storage; readonly port: number }> {
+  const { config, keys, tls, options, undo } = of;
+  const { logClientAddress } = config.telemetry;
+  const storage = await openStorage(desk, config, options);
+  const how = { ...config.server, logClientAddress, tls, keys, version: VERSION, log: options.log };
+  const gateway = new Gateway(desk, how, storage);
+  return { gateway, storage, port: await listen(gateway, config.server, undo) };
+}
+
 const DAY_SECONDS = 24 * 60 * 60;
 
 async function openStorage(desk: Desk, config: AppConfig, { dataDir, log }: ServeOptions): Promise<Storage> {
@@ -220,16 +240,34 @@ async function openStorage(desk: Desk, config: AppConfig, { dataDir, log }: Serv
   });
 }
 
-function deskOf({ utility, notices, shown }: { utility: Utility; notices: Notices; shown: Showing }): Desk {
+interface DeskParts {
+  readonly utility: Utility;
+  readonly fleet: EngineFleet;
+  readonly notices: Notices;
+  readonly shown: Showing;
+  readonly countTokens: CountTokens;
+}
+
+function deskOf({ utility, fleet, notices, shown, countTokens }: DeskParts): Desk {
   const mint = new Mint();
   const backends = () => utility.kernel.backends(systemClock.nowUs());
   return {
     arrive: (exchange) => utility.arrive(exchange),
     models: (holder) => utility.kernel.models(holder),
+    modelMeta: (model) => fleet.modelMeta(model),
     backends,
+    serves: (holder, model, endpoint) => utility.kernel.serves(holder, model, endpoint),
+    countTokens,
     cordon: (backendId, cordoned) => utility.cordon(backendId, cordoned),
     receipt: (receiptId, tenant) => utility.receipt(receiptId, tenant),
-    metrics: () => shown.metrics({ backends: backends(), ...utility.kernel.counts() }),
+    run: (tenant, runId, page) => utility.run(tenant, runId, page),
+    runs: (tenant, limit) => utility.runs(tenant, limit),
+    metrics: () =>
+      shown.metrics({
+        backends: backends(),
+        ...utility.kernel.counts(),
+        runsLimited: utility.kernel.runsLimited(),
+      }),
     refused: shown.refused,
     turnedAway: shown.turnedAway,
     cameFrom: shown.cameFrom,

@@ -22,6 +22,7 @@ function begin(env: Record<string, string> = {}) {
     dataDir: "/nowhere",
     env,
     maxAnswerBytes: 1000,
+    memoryLimitBytes: null,
     log: () => {},
     observe: (backendId, report) => observed.push(`${backendId} ${report.state}`),
   });

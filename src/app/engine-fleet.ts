@@ -2,11 +2,21 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { BackendId } from "../base/ids.ts";
-import { LlamaEngine } from "../engines/embedded-engine.ts";
+import { AnthropicEngine } from "../engines/anthropic.ts";
+import { LlamaEngine, type LlamaOptions } from "../engines/embedded-engine.ts";
+import {
+  contextTokensOf,
+  estimatedBytes,
+  type ModelInfo,
+  modelMeta,
+  readModelInfo,
+} from "../engines/embedded/model-info.ts";
 import { TINY_MODEL_NAME } from "../engines/embedded/tiny-model.ts";
+import { GovernedEngine } from "../engines/governed-engine.ts";
+import { MemoryGovernor } from "../engines/memory-governor.ts";
 import { OpenAiEngine } from "../engines/openai.ts";
 import type { Engine, EngineReport } from "../ports/engine.ts";
-import { readSecret } from "./config/secrets.ts";
+import { cloudEngine, engineSecrets, type EngineSecrets } from "./cloud-engines.ts";
 import type { EmbeddedEngineConfig, EngineConfig } from "./config/types.ts";
 import { type Environment, secretDoors } from "./keys.ts";
 import { missingEmbeddedEngine } from "./version.ts";
@@ -16,6 +26,8 @@ export interface FleetParts {
   readonly dataDir: string;
   readonly env: Environment;
   readonly maxAnswerBytes: number;
+  /** What the models of embedded engines may take of memory together, or null for no limit. */
+  readonly memoryLimitBytes: number | null;
   /** One line for the operator. */
   readonly log: (line: string) => void;
   /** Hears of the engines in use; what one says that is not in use yet, or no more, is nobody's business. */
@@ -25,10 +37,9 @@ export interface FleetParts {
 /** One engine and what it was made of. */
 interface Made {
   readonly config: EngineConfig;
-  /** The upstream's key as it was read, since a file may hold another one later. */
-  readonly key: string | null;
+  readonly secrets: EngineSecrets;
   readonly engine: Engine;
-  readonly llama: LlamaEngine | null;
+  readonly llama: LlamaEngine | GovernedEngine | null;
 }
 
 /** Engines that were made for a configuration and are not in use yet, and the backends that it no longer has. */
@@ -57,21 +68,25 @@ export class EngineFleet {
   readonly #inUse = new Map<BackendId, Made>();
   /** Out of use, with attempts that have not ended. */
   readonly #retiring = new Set<Made>();
+  readonly #governor: MemoryGovernor | null;
+  /** What the files of loaded models say. */
+  readonly #infos = new WeakMap<Made, ModelInfo>();
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
+    this.#governor = parts.memoryLimitBytes === null ? null : new MemoryGovernor(parts.memoryLimitBytes);
   }
 
   /** Makes the engines that are new or changed; those that are as they were are kept. Throws in words. */
   prepare(configs: readonly EngineConfig[]): FleetChange {
     // Every secret is read before anything is made, since that is what fails most.
-    const wanted = configs.map((config) => ({ config, key: this.#keyOf(config) }));
+    const wanted = configs.map((config) => ({ config, secrets: this.#secretsOf(config) }));
     const made = new Map<BackendId, Made>();
     try {
-      for (const { config, key } of wanted) {
+      for (const { config, secrets } of wanted) {
         const before = this.#inUse.get(config.backendId);
-        const isSame = before !== undefined && before.key === key && isDeepStrictEqual(before.config, config);
-        if (!isSame) made.set(config.backendId, this.#make(config, key));
+        const isSame = isDeepStrictEqual([before?.config, before?.secrets], [config, secrets]);
+        if (!isSame) made.set(config.backendId, this.#make(config, secrets));
       }
     } catch (error) {
       void this.drop({ made, gone: [] });
@@ -124,6 +139,16 @@ export class EngineFleet {
     }
   }
 
+  /** What the file of an embedded engine's model says, by the name that clients use; null for other models. */
+  modelMeta(model: string): ReturnType<typeof modelMeta> | null {
+    for (const made of this.#inUse.values()) {
+      const info =
+        made.config.kind === "embedded" && made.config.modelName === model ? this.#infos.get(made) : undefined;
+      if (info !== undefined) return modelMeta(info);
+    }
+    return null;
+  }
+
   /** The embedded engines' child processes. */
   childPids(): readonly number[] {
     return [...this.#inUse.values(), ...this.#retiring].flatMap(({ llama }) => llama?.pid ?? []);
@@ -143,59 +168,106 @@ export class EngineFleet {
       .finally(() => this.#retiring.delete(made));
   }
 
-  #keyOf(config: EngineConfig): string | null {
-    if (config.kind !== "openai" || config.key === null) return null;
-    return readSecret(config.key, secretDoors(this.#parts.env));
+  #secretsOf(config: EngineConfig): EngineSecrets {
+    return engineSecrets(config, secretDoors(this.#parts.env));
   }
 
-  #make(config: EngineConfig, key: string | null): Made {
+  #make(config: EngineConfig, secrets: EngineSecrets): Made {
     if (config.kind === "embedded") {
       const llama = this.#llama(config);
-      return { config, key, engine: llama, llama };
+      return { config, secrets, engine: llama, llama };
     }
-    const { url, headers, discoverModels, modelsAreOptional, speaks, onLoss, engineKind: kind = "openai" } = config;
     const { maxAnswerBytes } = this.#parts;
-    const more = { headers, maxAnswerBytes, discoverModels, modelsAreOptional, speaks, onLoss, kind };
-    const engine = new OpenAiEngine({ url, socketPath: null, key, ...more });
-    return { config, key, engine, llama: null };
+    if (config.kind !== "openai" && config.kind !== "anthropic") {
+      return { config, secrets, engine: cloudEngine(config, secrets, maxAnswerBytes), llama: null };
+    }
+    const more = { socketPath: null, key: secrets["key"] ?? null, maxAnswerBytes };
+    const engine =
+      config.kind === "anthropic"
+        ? new AnthropicEngine({ ...config, ...more })
+        : new OpenAiEngine({ ...config, ...more, kind: config.engineKind ?? "openai" });
+    return { config, secrets, engine, llama: null };
   }
 
-  #llama(config: EmbeddedEngineConfig): LlamaEngine {
+  #llama(config: EmbeddedEngineConfig): LlamaEngine | GovernedEngine {
     const { dataDir, log, observe, maxAnswerBytes } = this.#parts;
     const { backendId } = config;
     const missing = missingEmbeddedEngine();
     if (missing !== null) throw new Error(`backend ${backendId}: ${missing}`);
-    const modelPath = config.modelPath ?? join(dataDir, "baseload-tiny.gguf");
+    const modelPath = this.#pathOf(config);
     if (config.modelPath !== null && !existsSync(modelPath)) {
       throw new Error(
         `backend ${backendId}: there is no file ${modelPath}; correct \`model\`, or leave it out for the tiny model`,
       );
     }
-    const llama: LlamaEngine = new LlamaEngine({
-      modelPath,
-      socketDir: join(dataDir, "run"),
-      sequences: config.sequences,
-      onLoss: config.onLoss,
-      ...(config.contextTokens === null ? {} : { contextTokens: config.contextTokens }),
-      ...(config.threads === null ? {} : { threads: config.threads }),
-      maxAnswerBytes,
-      onReport: (report, reason) => {
-        if (report.state !== "up") log(`backend ${backendId}: ${report.state}: ${reason}`);
-        if (this.engines.get(backendId) === llama) observe(backendId, report);
-      },
-      onLog: (line) => log(`backend ${backendId}: ${line}`),
-    });
-    return llama;
+    const onReport: LlamaOptions["onReport"] = (report, reason) => {
+      if (report.state !== "up") log(`backend ${backendId}: ${report.state}: ${reason}`);
+      if (this.engines.get(backendId) === engine) observe(backendId, report);
+    };
+    const make = (report: LlamaOptions["onReport"]): LlamaEngine =>
+      new LlamaEngine({
+        modelPath,
+        socketDir: join(dataDir, "run"),
+        sequences: config.sequences,
+        onLoss: config.onLoss,
+        ...(config.contextTokens === null ? {} : { contextTokens: config.contextTokens }),
+        ...(config.threads === null ? {} : { threads: config.threads }),
+        maxAnswerBytes,
+        onReport: report,
+        onLog: (line) => log(`backend ${backendId}: ${line}`),
+      });
+    const engine: LlamaEngine | GovernedEngine =
+      this.#governor === null
+        ? make(onReport)
+        : new GovernedEngine({ governor: this.#governor, ...this.#sizeOf(config, modelPath), make, onReport });
+    return engine;
   }
 
-  async #load({ config, llama }: Made): Promise<void> {
+  #pathOf({ modelPath }: EmbeddedEngineConfig): string {
+    return modelPath ?? join(this.#parts.dataDir, "baseload-tiny.gguf");
+  }
+
+  /** What a model will take of memory, by estimate, and its context; throws in words where that is more than all may take. */
+  #sizeOf(config: EmbeddedEngineConfig, modelPath: string): { readonly bytes: number; readonly contextTokens: number } {
+    const { backendId, sequences } = config;
+    const info = explainedInfo(backendId, modelPath);
+    const contextTokens = config.contextTokens ?? contextTokensOf(info);
+    const bytes = estimatedBytes(info, { sequences, contextTokens });
+    const { memoryLimitBytes } = this.#parts;
+    if (memoryLimitBytes !== null && bytes > memoryLimitBytes) {
+      throw new Error(
+        `backend ${backendId}: its model takes about ${bytes} bytes by estimate, more than server.memoryLimitBytes, ${memoryLimitBytes}; ` +
+          "raise the limit, or lower `sequences` or `contextTokens`",
+      );
+    }
+    return { bytes, contextTokens };
+  }
+
+  async #load(made: Made): Promise<void> {
+    const { config, llama } = made;
     if (llama === null || config.kind !== "embedded") return;
     const started = performance.now();
     const info = await llama.start();
+    this.#infos.set(made, readModelInfo(this.#pathOf(config)));
+    if (info === null) {
+      this.#parts.log(
+        `backend ${config.backendId}: "${config.modelName}" is loaded when it is asked for, since not all models fit in memory`,
+      );
+      return;
+    }
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     const name = config.modelPath === null ? TINY_MODEL_NAME : info.modelName;
     this.#parts.log(
       `backend ${config.backendId}: ${name} is loaded as "${config.modelName}" in ${seconds} s, ${info.sequences} requests at once, ${info.contextTokens} tokens of context`,
     );
+  }
+}
+
+function explainedInfo(backendId: BackendId, modelPath: string): ModelInfo {
+  try {
+    return readModelInfo(modelPath);
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    throw new Error(`backend ${backendId}: ${modelPath} cannot be read as a model: ${words}`, { cause: error });
   }
 }

@@ -1,6 +1,6 @@
 import type { BackendId } from "../base/ids.ts";
 import type { Engine, EngineReport } from "../ports/engine.ts";
-import type { AppConfig, OpenAiEngineConfig } from "./config/types.ts";
+import type { AppConfig, EngineConfig } from "./config/types.ts";
 
 // A backend that was down is asked this often, so that it is found soon after it comes back.
 const DOWN_INTERVAL_MS = 2000;
@@ -24,9 +24,7 @@ export class Prober {
   /** Asks the backends of this configuration from now on; an engine that was asked before goes on in its turn. */
   configure(config: Pick<AppConfig, "engines" | "telemetry">): void {
     this.#intervalMs = config.telemetry.probeIntervalMs;
-    const wanted = new Set(
-      config.engines.flatMap((engine) => (engine.kind === "openai" && isAsked(engine) ? [engine.backendId] : [])),
-    );
+    const wanted = new Set(config.engines.flatMap((engine) => (isAsked(engine) ? [engine.backendId] : [])));
     for (const [id, { engine }] of this.#asked) {
       if (!wanted.has(id) || this.#engines.get(id) !== engine) this.#forget(id);
     }
@@ -57,6 +55,7 @@ export class Prober {
   }
 }
 
-function isAsked({ discoverModels, engineKind }: OpenAiEngineConfig): boolean {
-  return discoverModels || (engineKind ?? "openai") !== "openai";
+function isAsked(engine: EngineConfig): boolean {
+  const hasOwnWords = engine.kind === "openai" && (engine.engineKind ?? "openai") !== "openai";
+  return hasOwnWords || ("discoverModels" in engine && engine.discoverModels);
 }

@@ -157,6 +157,7 @@ const PINNED = [
   "host",
   "port",
   "maxAnswerBytes",
+  "memoryLimitBytes",
   "maxHeaders",
   "maxHeaderBytes",
   "maxConnections",

@@ -36,7 +36,7 @@ export const ERRORS = {
     type: invalid,
     retriable: false,
     message: "The request does not have the shape that this endpoint takes",
-    remedy: "Correct the field named in `param`; see the OpenAI API reference.",
+    remedy: "Correct the member that is named; see the API's reference.",
   },
   unsupported_encoding: {
     status: 415,
@@ -92,7 +92,7 @@ export const ERRORS = {
     type: "authentication_error",
     retriable: false,
     message: "No API key was given",
-    remedy: "Send `Authorization: Bearer KEY` with a key of a tenant in baseload.yaml.",
+    remedy: "Send `Authorization: Bearer KEY`, or `x-api-key: KEY`, with a key of a tenant in baseload.yaml.",
   },
   wrong_key: {
     status: 401,
@@ -122,7 +122,7 @@ export const ERRORS = {
     retriable: false,
     message: "There is nothing at this path",
     remedy:
-      "Use /v1/chat/completions, /v1/completions, /v1/models, /api/receipts/ID, /api/backends, /metrics, /healthz or /readyz.",
+      "Use /v1/chat/completions, /v1/completions, /v1/messages, /v1/models, /api/receipts/ID, /api/runs, /api/backends, /metrics, /healthz or /readyz.",
   },
   method_not_allowed: {
     status: 405,
@@ -221,6 +221,35 @@ export const ERRORS = {
     retriable: false,
     message: "There is no receipt of this id for this tenant",
     remedy: "Use the id from a response's x-baseload-receipt header.",
+  },
+  run_not_found: {
+    status: 404,
+    type: invalid,
+    retriable: false,
+    message: "There is no run of this id for this tenant",
+    remedy: "Ask GET /api/runs for recent runs, or send calls with this x-baseload-run first.",
+  },
+  run_limit_exceeded: {
+    status: 403,
+    type: "permission_error",
+    retriable: false,
+    message: "This run has reached a limit",
+    remedy:
+      "End the run, give the call a smaller max_tokens, or raise the limit under `runs` in baseload.yaml for a new run.",
+  },
+  run_limit_unknown: {
+    status: 403,
+    type: "permission_error",
+    retriable: false,
+    message: "This run has a limit on something that cannot be told for a backend that may serve it",
+    remedy: "Give the backend a price or watts, or set `runs.unknown: allow` in baseload.yaml.",
+  },
+  run_loop_detected: {
+    status: 400,
+    type: invalid,
+    retriable: false,
+    message: "This run makes the same call again and again",
+    remedy: "Let the agent change its messages, or raise `runs.maxSameCalls` in baseload.yaml.",
   },
   idempotency_conflict: {
     status: 409,
@@ -347,7 +376,7 @@ export const ERRORS = {
     type: server,
     retriable: true,
     message: "The backend answered with something that is not a completion",
-    remedy: "Check that the backend's url leads to an OpenAI-compatible API.",
+    remedy: "Check that the backend's url leads to an API of its `engine`.",
   },
   upstream_too_large: {
     status: 502,

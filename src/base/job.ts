@@ -1,10 +1,11 @@
 import type { RequestId } from "./ids.ts";
+import type { RunCall } from "./run.ts";
 
 /** The four rings, from near to far. */
 export type Layer = "device" | "enterprise" | "region" | "cloud";
 
-/** What a client called. */
-export type Endpoint = "chat" | "completions" | "responses" | "embeddings";
+/** What a client called. `messages` is Anthropic's Messages API, `count_tokens` its count of a prompt. */
+export type Endpoint = "chat" | "completions" | "responses" | "embeddings" | "messages" | "count_tokens";
 
 /** Who asks. `key` is the key's name in the configuration, never the key. */
 export interface Principal {
@@ -50,6 +51,8 @@ export interface Job {
   readonly prefixHashes: readonly string[];
   /** Tokens in one block, or null where blocks are of 256 bytes. */
   readonly blockTokens: number | null;
+  /** The run of an agent that the call belongs to, or null. */
+  readonly run: RunCall | null;
 }
 
 /** How a figure was come by. Only `measured`, `provider_reported` and the counters are facts; the rest are estimates. */
@@ -70,6 +73,8 @@ export type FigureMethod =
 export interface Usage {
   readonly inputTokens: number | null;
   readonly cachedInputTokens: number | null;
+  /** Input tokens that were written to the provider's cache, which some charge more for; included in the input. */
+  readonly cacheWriteTokens: number | null;
   readonly outputTokens: number | null;
   readonly reasoningTokens: number | null;
   /** What the provider says it charged, in nano-dollars, or null. */
@@ -82,6 +87,7 @@ export interface Usage {
 export const UNKNOWN_USAGE: Usage = {
   inputTokens: null,
   cachedInputTokens: null,
+  cacheWriteTokens: null,
   outputTokens: null,
   reasoningTokens: null,
   reportedCostNanoUsd: null,

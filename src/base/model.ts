@@ -26,6 +26,8 @@ export interface ListedPrice {
   readonly inputNanoUsdPerMillion: number;
   /** Null: as input. */
   readonly cachedInputNanoUsdPerMillion: number | null;
+  /** For what is written to a cache. Null: as input. */
+  readonly cacheWriteNanoUsdPerMillion: number | null;
   readonly outputNanoUsdPerMillion: number;
   /** Null: as output. */
   readonly reasoningNanoUsdPerMillion: number | null;

@@ -1,6 +1,7 @@
 import type { BackendId, RequestId } from "./ids.ts";
 import type { Endpoint, FigureMethod, Layer, Principal } from "./job.ts";
 import type { Exclusion } from "./offer.ts";
+import type { RunLimits } from "./run.ts";
 
 /**
  * One figure of a receipt. `value` is an integer in the unit of the figure's name, or null when it is unknown: unknown is
@@ -56,6 +57,7 @@ export interface Receipt {
   readonly tokens: {
     readonly input: Figure;
     readonly cachedInput: Figure;
+    readonly cacheWrite: Figure;
     readonly output: Figure;
     readonly reasoning: Figure;
   };
@@ -75,11 +77,24 @@ export interface Receipt {
     readonly excluded: readonly Exclusion[];
   };
   readonly attempts: readonly AttemptRecord[];
+  /** The run that the call named, or null. */
+  readonly runId: string | null;
+  /** Its number in the run, from 1 on; null outside a run, and for a call that the run's limits refused. */
+  readonly step: number | null;
+  /** The run's limits when the call came, so that a restart does not loosen them; null where they were not looked at. */
+  readonly runLimits: RunLimits | null;
 }
 
 /** One priced thing: `quantity` units at `nanoUsdPerMillion` a million units (tokens), or electricity by the kilowatt-hour. */
 export interface CostLine {
-  readonly item: "input" | "cached_input" | "output" | "reasoning" | "electricity" | "provider_reported";
+  readonly item:
+    | "input"
+    | "cached_input"
+    | "cache_write"
+    | "output"
+    | "reasoning"
+    | "electricity"
+    | "provider_reported";
   readonly quantity: number;
   readonly unit: "token" | "millijoule" | "nanousd";
   /** Nano-dollars per million tokens, per kilowatt-hour for electricity, or null for a cost that the provider reported. */

@@ -7,6 +7,7 @@ import { carbonMicrograms, electricityLine, reportedLine, tokenCostLines, type T
 const price = fc.record({
   inputNanoUsdPerMillion: fc.nat(),
   cachedInputNanoUsdPerMillion: fc.option(fc.nat()),
+  cacheWriteNanoUsdPerMillion: fc.option(fc.nat()),
   outputNanoUsdPerMillion: fc.nat(),
   reasoningNanoUsdPerMillion: fc.option(fc.nat()),
 });
@@ -14,6 +15,7 @@ const count = fc.nat(2_000_000);
 const usage: fc.Arbitrary<Usage> = fc.record({
   inputTokens: count,
   cachedInputTokens: fc.option(count),
+  cacheWriteTokens: fc.option(count),
   outputTokens: count,
   reasoningTokens: fc.option(count),
   reportedCostNanoUsd: fc.constant(null),
@@ -26,7 +28,7 @@ test("every token is on exactly one line of its side, and each line is rounded o
       const lines = tokenCostLines(used, list) ?? [];
       const total = (...items: string[]): number =>
         lines.filter((line) => items.includes(line.item)).reduce((sum, line) => sum + line.quantity, 0);
-      assert.equal(total("input", "cached_input"), used.inputTokens);
+      assert.equal(total("input", "cached_input", "cache_write"), used.inputTokens);
       assert.equal(total("output", "reasoning"), used.outputTokens);
       for (const line of lines) {
         const doubled = 2n * BigInt(line.quantity) * BigInt(line.priceNanoUsd ?? 0);
@@ -40,6 +42,7 @@ test("cached and reasoning tokens have lines of their own only where they have a
   const list: TokenPrice = {
     inputNanoUsdPerMillion: 1_000_000,
     cachedInputNanoUsdPerMillion: 100_000,
+    cacheWriteNanoUsdPerMillion: null,
     outputNanoUsdPerMillion: 2_000_000,
     reasoningNanoUsdPerMillion: null,
   };
@@ -65,9 +68,34 @@ test("cached and reasoning tokens have lines of their own only where they have a
   ]);
 });
 
+test("what was written to a cache is charged as input unless it has a price", () => {
+  const list = { inputNanoUsdPerMillion: 1_000_000, outputNanoUsdPerMillion: 0 };
+  const dear: TokenPrice = {
+    ...list,
+    cachedInputNanoUsdPerMillion: 100_000,
+    cacheWriteNanoUsdPerMillion: 1_250_000,
+    reasoningNanoUsdPerMillion: null,
+  };
+  const used: Usage = { ...UNKNOWN_USAGE, inputTokens: 20, cachedInputTokens: 5, cacheWriteTokens: 8, outputTokens: 0 };
+  const brief = (given: TokenPrice): unknown =>
+    tokenCostLines(used, given)?.map((line) => [line.item, line.quantity, line.amountNanoUsd]);
+  assert.deepEqual(brief(dear), [
+    ["input", 7, 7],
+    ["cached_input", 5, 1],
+    ["cache_write", 8, 10],
+    ["output", 0, 0],
+  ]);
+  assert.deepEqual(brief({ ...dear, cacheWriteNanoUsdPerMillion: null }), [
+    ["input", 15, 15],
+    ["cached_input", 5, 1],
+    ["output", 0, 0],
+  ]);
+});
+
 test("half a bill is no bill: an unknown count gives none, an explicit zero a bill of zero", () => {
   const list = { inputNanoUsdPerMillion: 1, outputNanoUsdPerMillion: 1 };
-  const full = { ...list, cachedInputNanoUsdPerMillion: null, reasoningNanoUsdPerMillion: null };
+  const unpriced = { cachedInputNanoUsdPerMillion: null, cacheWriteNanoUsdPerMillion: null };
+  const full = { ...list, ...unpriced, reasoningNanoUsdPerMillion: null };
   assert.equal(tokenCostLines(UNKNOWN_USAGE, full), null);
   assert.equal(tokenCostLines({ ...UNKNOWN_USAGE, inputTokens: 5 }, full), null);
   const zero = tokenCostLines({ ...UNKNOWN_USAGE, inputTokens: 0, outputTokens: 0 }, full);

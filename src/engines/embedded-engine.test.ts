@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import assert from "node:assert/strict";
@@ -100,7 +100,15 @@ engineConformance({
       maxConcurrent: 2,
       contextTokens: CONTEXT_TOKENS,
       models: [
-        { ...unknownModel(TINY_MODEL_NAME), architecture: "llama", contextTokens: CONTEXT_TOKENS, state: "loaded" },
+        {
+          ...unknownModel(TINY_MODEL_NAME),
+          architecture: "llama",
+          contextTokens: CONTEXT_TOKENS,
+          quantization: "F16",
+          sizeBytes: statSync(modelPath).size,
+          modalities: ["text"],
+          state: "loaded",
+        },
       ],
     },
   },

@@ -40,7 +40,7 @@ export class LlamaEngine implements Engine {
       headers: {},
       maxAnswerBytes,
       discoverModels: false,
-      speaks: ["chat", "completions"],
+      speaks: ["chat", "completions", "embeddings"],
       onLoss,
     });
   }
@@ -95,7 +95,9 @@ export class LlamaEngine implements Engine {
   }
 }
 
-function observationOf({ modelName, architecture, contextTokens, sequences }: EngineInfo): EngineObservation {
-  const model = { ...unknownModel(modelName), architecture, contextTokens, state: "loaded" } as const;
+function observationOf({ modelName, architecture, contextTokens, sequences, file }: EngineInfo): EngineObservation {
+  const { fileType: quantization, fileBytes: sizeBytes } = file;
+  const own = { architecture, contextTokens, quantization, sizeBytes, modalities: ["text"], state: "loaded" } as const;
+  const model = { ...unknownModel(modelName), ...own };
   return { ...unknownObservation("llamacpp"), maxConcurrent: sequences, contextTokens, models: [model] };
 }

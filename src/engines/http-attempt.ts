@@ -2,10 +2,11 @@ import type { Dispatcher } from "undici";
 import type { IncomingHttpHeaders } from "node:http";
 import type { ErrorCode } from "../base/errors.ts";
 import type { EngineCall, EngineSink, Made, Relay, SendOrder } from "../ports/engine.ts";
-import { type AnswerReading, type Broken, type Done, jsonOf, type Verdict } from "../wire/reading.ts";
+import type { ReadFault } from "../wire/error.ts";
+import { type AnswerReading, broken, type Broken, type Done, jsonOf, type Verdict } from "../wire/reading.ts";
 import type { SseRun } from "../wire/sse.ts";
 import type { Framing, Splitter } from "./framing.ts";
-import { failureCodeOf, relayHeaders, retryAfterMs } from "./upstream-errors.ts";
+import { failureCodeOf, relayOf, retryAfterMs } from "./upstream-errors.ts";
 import { Watchdog } from "./watchdog.ts";
 
 // More than this without one complete event is no event stream.
@@ -19,6 +20,8 @@ type Mode = "waiting" | "stream" | "whole" | "error" | "over";
 export interface AttemptParts {
   readonly reading: AnswerReading;
   readonly framing: Framing;
+  /** Reads the error answers of an API whose errors are not OpenAI's. */
+  readonly readFault?: ReadFault | undefined;
   /** Most bytes of a whole answer. */
   readonly maxAnswerBytes: number;
 }
@@ -51,6 +54,16 @@ export class HttpAttempt implements Dispatcher.DispatchHandler, EngineCall {
     this.#reading = parts.reading;
     this.#splitter = parts.framing.splitter();
     this.#watchdog = new Watchdog(order.watch, (code) => this.#expire(code));
+  }
+
+  /** Whether it has ended, or was ended, and must not be sent any more. */
+  get isOver(): boolean {
+    return this.#mode === "over";
+  }
+
+  /** Ends it before it was sent, since what it takes to send it could not be had. */
+  abandon(code: ErrorCode, detail: string): void {
+    this.#fail(code, detail);
   }
 
   made(): Made {
@@ -124,14 +137,18 @@ export class HttpAttempt implements Dispatcher.DispatchHandler, EngineCall {
     this.#controller?.abort(new Error("attempt over"));
   }
 
-  #fail(code: ErrorCode, detail: string, relay: Relay | null = null): void {
+  #fail(
+    code: ErrorCode,
+    detail: string,
+    { relay = null, waitMs = null }: { readonly relay?: Relay | null; readonly waitMs?: number | null } = {},
+  ): void {
     if (this.#mode === "over") return;
     const status = this.#status === 0 ? null : this.#status;
     this.#close();
     this.#sink.failed({
       code,
       status,
-      retryAfterMs: retryAfterMs(this.#headers["retry-after"], Date.now()),
+      retryAfterMs: retryAfterMs(this.#headers["retry-after"], Date.now()) ?? waitMs,
       made: this.made(),
       relay,
       detail,
@@ -164,51 +181,60 @@ export class HttpAttempt implements Dispatcher.DispatchHandler, EngineCall {
       return;
     }
     const wantsMore = this.#takeRun(run);
-    if (wantsMore || this.#isOver()) return;
+    if (wantsMore || this.isOver) return;
     this.#watchdog.pause();
     controller.pause();
   }
 
-  #isOver(): boolean {
-    return this.#mode === "over";
-  }
-
   /**
-   * Relays the run's events but those that the reading hides or prints anew; as one piece where all pass. Returns whether the
-   * client wants more. The sink may abort from inside any of its calls, so after each it is asked whether this is over.
+   * Relays the run's events but those that the reading hides or prints anew, as one piece. Returns whether the client wants
+   * more. The sink may abort from inside any of its calls, so after each it is asked whether this is over.
    */
   #takeRun({ run, ends }: SseRun): boolean {
+    const pieces: Buffer[] = [];
     let start = 0;
     let unsent = 0;
-    let wantsMore = true;
     for (const end of ends) {
       const verdict = this.#verdictOf(run, start, end);
-      if (this.#isOver()) return true;
+      if (this.isOver) return true;
       if (verdict !== "relay") {
-        if (unsent < start) wantsMore = this.#sink.bytes(run.subarray(unsent, start)) && wantsMore;
-        if (this.#isOver()) return true;
+        if (unsent < start) pieces.push(run.subarray(unsent, start));
         unsent = end;
         if (typeof verdict === "object") {
           if (verdict.kind !== "printed") {
-            this.#conclude(verdict, run.subarray(start, end));
+            this.#send(pieces);
+            if (!this.isOver) this.#conclude(verdict, run.subarray(start, end));
             return true;
           }
-          wantsMore = this.#sink.bytes(verdict.bytes) && wantsMore;
-          if (this.#isOver()) return true;
+          pieces.push(verdict.bytes);
         }
       }
       start = end;
     }
-    if (unsent < start) wantsMore = this.#sink.bytes(run.subarray(unsent, start)) && wantsMore;
-    return wantsMore;
+    if (unsent < start) pieces.push(run.subarray(unsent, start));
+    return this.#send(pieces);
+  }
+
+  #send(pieces: readonly Buffer[]): boolean {
+    if (pieces.length === 0) return true;
+    return this.#sink.bytes(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces));
   }
 
   #verdictOf(run: Buffer, start: number, end: number): Verdict {
-    const data = this.#parts.framing.data(run, start, end);
+    const data = this.#dataOf(run, start, end);
+    if (typeof data === "object" && data !== null) return data;
     if (data === null) return this.#reading.passesComments ? "relay" : "hide";
     const verdict = this.#reading.event(data);
     this.#report();
     return verdict;
+  }
+
+  #dataOf(run: Buffer, start: number, end: number): string | null | Broken {
+    try {
+      return this.#parts.framing.data(run, start, end);
+    } catch (error) {
+      return broken(`a damaged event: ${error instanceof Error ? error.message : "unreadable"}`);
+    }
   }
 
   /** Tells the sink of the first content and of progress. */
@@ -220,7 +246,7 @@ export class HttpAttempt implements Dispatcher.DispatchHandler, EngineCall {
       this.#sink.first();
     }
     const { progressEveryTokens } = this.#order.watch;
-    if (pieces - this.#progressed < progressEveryTokens || this.#isOver()) return;
+    if (pieces - this.#progressed < progressEveryTokens || this.isOver) return;
     this.#progressed = pieces;
     this.#sink.progress(pieces);
   }
@@ -229,7 +255,7 @@ export class HttpAttempt implements Dispatcher.DispatchHandler, EngineCall {
     if (verdict.kind === "broken") return this.#fail(verdict.code, verdict.detail);
     const bytes = verdict.bytes ?? own;
     if (bytes.length > 0) this.#sink.bytes(bytes);
-    if (!this.#isOver()) this.#finish();
+    if (!this.isOver) this.#finish();
   }
 
   #endStream(): void {
@@ -239,7 +265,7 @@ export class HttpAttempt implements Dispatcher.DispatchHandler, EngineCall {
     const { framing } = this.#parts;
     if (isWhole(last, framing)) this.#takeRun(last);
     else return this.#fail("upstream_broken", "the stream ended within an event");
-    if (!this.#isOver()) this.#conclude(this.#reading.end(), NOTHING);
+    if (!this.isOver) this.#conclude(this.#reading.end(), NOTHING);
   }
 
   #endWhole(): void {
@@ -259,9 +285,11 @@ export class HttpAttempt implements Dispatcher.DispatchHandler, EngineCall {
       );
       return;
     }
-    const refused = this.#status === 401 || this.#status === 403;
-    const relay = { status: this.#status, headers: relayHeaders(this.#headers), body: this.#body() };
-    this.#fail(refused ? "upstream_unauthorized" : "upstream_error", `status ${this.#status}`, relay);
+    const body = this.#body();
+    const fault = this.#parts.readFault?.(body, this.#headers) ?? null;
+    const refused = this.#status === 401 || this.#status === 403 || fault?.isUnauthorized === true;
+    const more = { relay: relayOf(this.#status, this.#headers, { body, fault }), waitMs: fault?.retryAfterMs ?? null };
+    this.#fail(refused ? "upstream_unauthorized" : "upstream_error", `status ${this.#status}`, more);
   }
 }
 
@@ -269,6 +297,11 @@ export class HttpAttempt implements Dispatcher.DispatchHandler, EngineCall {
 function isWhole({ run, ends }: SseRun, framing: Framing): boolean {
   const end = ends[0];
   if (end === undefined) return true;
-  const data = framing.data(run, 0, end);
-  return data === null || data === "[DONE]" || jsonOf(data) !== undefined;
+  try {
+    const data = framing.data(run, 0, end);
+    return data === null || data === "[DONE]" || jsonOf(data) !== undefined;
+  } catch {
+    // Bytes that cannot be read are the beginning of an event.
+    return false;
+  }
 }

@@ -1,8 +1,8 @@
 import { Pool } from "undici";
 import type { Dispatcher } from "undici";
 import type { Engine, EngineCall, EngineReport, EngineSink, Made, SendOrder } from "../ports/engine.ts";
-import type { Dialect, Inexpressible } from "./dialect.ts";
 import { jsonOf } from "../wire/reading.ts";
+import type { Dialect, Inexpressible, TokenSource, UpstreamRequest } from "./dialect.ts";
 import { HttpAttempt } from "./http-attempt.ts";
 
 /** Where an upstream is and how it is addressed, whatever its dialect. */
@@ -41,6 +41,8 @@ export class HttpEngine implements Engine {
   /** Path of the base URL, without a trailing slash. */
   protected readonly basePath: string;
   readonly #headers: readonly string[];
+  /** Sends that wait for a token. */
+  readonly #waiting = new Map<HttpAttempt, Promise<void>>();
 
   constructor(dialect: Dialect, options: UpstreamOptions) {
     const url = new URL(options.url);
@@ -65,22 +67,60 @@ export class HttpEngine implements Engine {
     const request = this.#dialect.request(order);
     if ("kind" in request) return refused(request, sink);
     if (request.dropped.length > 0) sink.dropped(request.dropped);
-    const { reading, framing } = request;
+    const { reading, framing, readFault } = request;
     const { maxAnswerBytes } = this.#options;
-    const attempt = new HttpAttempt(order, sink, { reading, framing, maxAnswerBytes });
-    const options: Dispatcher.DispatchOptions = {
-      path: this.basePath + request.path,
-      method: "POST",
-      headers: [...this.#headers, ...request.headers, "x-request-id", order.clientRequestId],
-      body: request.body,
-    };
-    this.#pool.dispatch(options, attempt);
+    const attempt = new HttpAttempt(order, sink, { reading, framing, readFault, maxAnswerBytes });
+    const headers = [...this.#headers, ...request.headers, "x-request-id", order.clientRequestId];
+    const { tokens } = request;
+    const token = tokens?.current();
+    if (tokens !== undefined && token === null) this.#sendLater(request, attempt, { headers, tokens });
+    else
+      this.#dispatch(
+        request,
+        attempt,
+        token === undefined ? headers : [...headers, "authorization", `Bearer ${token}`],
+      );
     return attempt;
+  }
+
+  #dispatch(request: UpstreamRequest, attempt: HttpAttempt, headers: readonly string[]): void {
+    const path = this.basePath + request.path;
+    const options: Dispatcher.DispatchOptions = { path, method: "POST", headers: [...headers], body: request.body };
+    this.#pool.dispatch(options, attempt);
+  }
+
+  /** The attempt's watch runs while it waits, as for a connection. */
+  #sendLater(
+    request: UpstreamRequest,
+    attempt: HttpAttempt,
+    of: { readonly headers: readonly string[]; readonly tokens: TokenSource },
+  ): void {
+    const sent = this.#afterToken(request, attempt, of);
+    this.#waiting.set(attempt, sent);
+    void sent.finally(() => this.#waiting.delete(attempt));
+  }
+
+  async #afterToken(
+    request: UpstreamRequest,
+    attempt: HttpAttempt,
+    { headers, tokens }: { readonly headers: readonly string[]; readonly tokens: TokenSource },
+  ): Promise<void> {
+    try {
+      const token = await tokens.fetch();
+      if (!attempt.isOver) this.#dispatch(request, attempt, [...headers, "authorization", `Bearer ${token}`]);
+    } catch (error) {
+      // Errors of the transport have a code; without one the token was refused.
+      const isTransport = error instanceof Error && "code" in error;
+      const detail = `no token: ${error instanceof Error ? error.message : "unknown"}`;
+      attempt.abandon(isTransport ? "upstream_unreachable" : "upstream_unauthorized", detail);
+    }
   }
 
   async probe(): Promise<EngineReport> {
     const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
-    const answer = await this.get(this.basePath + this.#dialect.probePath, signal);
+    const { probePath } = this.#dialect;
+    const answer = await this.get(this.basePath + (probePath ?? "/"), signal);
+    if (probePath === null) return { state: answer === null ? "down" : "up", models: null, contextTokens: null };
     if (this.#options.modelsAreOptional === true && answer !== null && NO_LIST.has(answer.status)) {
       return { state: "up", models: null, contextTokens: null };
     }
@@ -110,11 +150,13 @@ export class HttpEngine implements Engine {
     }
   }
 
-  retire(): Promise<void> {
-    return this.#pool.close();
+  async retire(): Promise<void> {
+    if (this.#waiting.size > 0) await Promise.allSettled(this.#waiting.values());
+    await this.#pool.close();
   }
 
   close(): Promise<void> {
+    for (const attempt of this.#waiting.keys()) attempt.abandon("upstream_broken", "the engine was closed");
     return this.#pool.destroy();
   }
 }

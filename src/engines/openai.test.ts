@@ -8,6 +8,7 @@ import { describe, test } from "node:test";
 import { readStream } from "../../test/engine-conformance/reading.ts";
 import { engineConformance } from "../../test/engine-conformance/suite.ts";
 import { type CaseName, send, type Subject } from "../../test/engine-conformance/subject.ts";
+import { startMute } from "../../test/fakes/mute-server.ts";
 import { MOCK_MODELS } from "../../test/upstream/behaviours.ts";
 import { startMock } from "../../test/upstream/mock-upstream.ts";
 import { until } from "../../test/until.ts";
@@ -80,19 +81,15 @@ engineConformance({
   >,
   unreachable: () => new OpenAiEngine(DEFAULTS),
   unconnectable: async () => {
-    // The port takes connections and never says a word of TLS, so that none comes to stand.
-    const sockets = new Set<Socket>();
-    const server = createPlainServer((socket) => sockets.add(socket.on("error", () => {})));
-    const port = await listen(server, 0);
-    const engine = new OpenAiEngine({ ...DEFAULTS, url: `https://127.0.0.1:${port}/v1` });
+    const mute = await startMute();
+    const engine = new OpenAiEngine({ ...DEFAULTS, url: `https://127.0.0.1:${mute.port}/v1` });
     return {
       engine,
       isBusyUpstream: () => Promise.resolve(false),
       sentBytes: () => null,
       close: async () => {
         await engine.close();
-        for (const socket of sockets) socket.destroy();
-        server.close();
+        mute.close();
       },
     };
   },

@@ -4,6 +4,7 @@ import type { EngineReport, SendOrder } from "../ports/engine.ts";
 import { editMembers, FORCE_USAGE, type MemberEdit } from "../wire/edit.ts";
 import { EmbeddingsReading } from "../wire/embeddings-reading.ts";
 import { PassedReading } from "../wire/form/readings.ts";
+import { arrayOf, objectOf, textOf } from "../wire/json.ts";
 import { OpenAiReading } from "../wire/openai-reading.ts";
 import type { AnswerReading } from "../wire/reading.ts";
 import { type Conversation, isConversation, SHAPES, targetOf } from "../wire/shapes.ts";
@@ -12,6 +13,7 @@ import type { Dialect, Inexpressible, UpstreamRequest } from "./dialect.ts";
 import { EngineProbe } from "./engine-probe.ts";
 import { SSE_FRAMING } from "./framing.ts";
 import { HttpEngine, type UpstreamOptions } from "./http-engine.ts";
+import { MESSAGES_PATH, nativeMessages, VERSION_HEADER } from "./messages.ts";
 
 /** Where an OpenAI-compatible server is and how it is addressed. The base URL is up to and including `/v1`. */
 export interface OpenAiOptions extends UpstreamOptions {
@@ -24,11 +26,12 @@ export interface OpenAiOptions extends UpstreamOptions {
   readonly kind?: EngineKind | "auto";
 }
 
-const PATHS: Readonly<Record<Endpoint, string>> = {
+const PATHS: Readonly<Record<Exclude<Endpoint, "count_tokens">, string>> = {
   chat: "/chat/completions",
   completions: "/completions",
   responses: "/responses",
   embeddings: "/embeddings",
+  messages: MESSAGES_PATH,
 };
 
 /**
@@ -56,6 +59,9 @@ class OpenAiDialect implements Dialect {
     if (!speaks.includes(order.endpoint) && isConversation(order.endpoint) && target !== null) {
       return this.#converted(order, target);
     }
+    if (order.endpoint === "messages" || order.endpoint === "count_tokens") {
+      return nativeMessages(order, { auth: this.#headersOf(order), body: bodyOf(order) });
+    }
     const passed = Object.entries(order.headers).filter(([name]) => name.startsWith("openai-"));
     const headers = [...this.#headersOf(order), ...passed.flat()];
     const path = PATHS[order.endpoint];
@@ -69,7 +75,15 @@ class OpenAiDialect implements Dialect {
     const { reading, dropped } = converted;
     const printed = Buffer.from(JSON.stringify(this.#named(converted.body)));
     const body = editMembers(printed, addressMembers(order));
-    return { path: PATHS[target], headers: this.#headersOf(order), body, reading, framing: SSE_FRAMING, dropped };
+    const version = target === "messages" ? VERSION_HEADER : [];
+    return {
+      path: PATHS[target],
+      headers: [...this.#headersOf(order), ...version],
+      body,
+      reading,
+      framing: SSE_FRAMING,
+      dropped,
+    };
   }
 
   #headersOf({ edits }: SendOrder): readonly string[] {
@@ -85,13 +99,13 @@ class OpenAiDialect implements Dialect {
   }
 
   modelNames(body: unknown): readonly string[] {
-    const data = typeof body === "object" && body !== null ? (body as Record<string, unknown>)["data"] : null;
-    if (!Array.isArray(data)) return [];
-    return data.flatMap((model: unknown) => {
-      const id = typeof model === "object" && model !== null ? (model as Record<string, unknown>)["id"] : null;
-      return typeof id === "string" ? [id] : [];
-    });
+    return modelIds(body);
   }
+}
+
+/** The ids in a list of models, which OpenAI's API and Anthropic's have alike. */
+export function modelIds(body: unknown): readonly string[] {
+  return arrayOf(objectOf(body)?.["data"]).flatMap((model) => textOf(objectOf(model)?.["id"]) ?? []);
 }
 
 /** Any OpenAI-compatible server by URL. */

@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { ErrorCode } from "../base/errors.ts";
+import type { Relay } from "../ports/engine.ts";
+import type { Fault } from "../wire/error.ts";
 
 const UNREACHABLE: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
@@ -33,11 +35,26 @@ export function retryAfterMs(value: string | string[] | undefined, wallMs: numbe
   return Number.isNaN(atMs) ? null : Math.max(0, atMs - wallMs);
 }
 
+const KEPT_HEADERS = /^(?:retry-after$|x-ratelimit-|anthropic-ratelimit-)/;
+
+/** An error answer as it is passed on: in its own words, which OpenAI's envelope holds where its API has another. */
+export function relayOf(
+  status: number,
+  headers: IncomingHttpHeaders,
+  { body, fault }: { readonly body: Buffer; readonly fault: Fault | null },
+): Relay {
+  const kept = relayHeaders(headers);
+  if (fault === null) return { status, headers: kept, body };
+  const { message, code, retryAfterMs: waitMs } = fault;
+  const wait = waitMs === null ? {} : { "retry-after": String(Math.ceil(waitMs / 1000)) };
+  return { status, headers: { ...wait, ...kept }, body: Buffer.from(JSON.stringify({ error: { message, code } })) };
+}
+
 /** The headers of an error answer that help the client: when to come again, and how much is left. */
-export function relayHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, string>> {
+function relayHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, string>> {
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (typeof value === "string" && (name === "retry-after" || name.startsWith("x-ratelimit-"))) kept[name] = value;
+    if (typeof value === "string" && KEPT_HEADERS.test(name)) kept[name] = value;
   }
   return kept;
 }

@@ -24,8 +24,9 @@ export function hashKey(key: string): string {
 /** Who sends this request, or why it is refused. */
 export function identify(req: IncomingMessage, keys: KeyRing): KeyHolder | ErrorCode {
   if (keys.size === 0) return isLocal(req) ? DEFAULT_HOLDER : "origin_refused";
-  const given = /^Bearer +(\S+)$/i.exec(req.headers.authorization ?? "")?.[1];
-  if (given === undefined) return "missing_key";
+  // Anthropic's clients may send theirs in a header of its own.
+  const given = /^Bearer +(\S+)$/i.exec(req.headers.authorization ?? "")?.[1] ?? req.headers["x-api-key"];
+  if (typeof given !== "string" || given === "") return "missing_key";
   return keys.get(hashKey(given)) ?? "wrong_key";
 }
 

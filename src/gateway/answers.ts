@@ -25,13 +25,13 @@ export function sendJson(
  * Runs `work`, which has not handed the request on yet, and returns what it returns: a mistake of ours in it is answered with `internal`
  * and goes no further, since nothing else is touched by it; null then. A broken assertion is thrown on, and ends the process.
  */
-export function answering<T>(res: ServerResponse, work: () => T): T | null {
+export function answering<T>(res: ServerResponse, work: () => T, errors: ClientErrors = OPENAI_ERRORS): T | null {
   try {
     return work();
   } catch (error) {
     if (error instanceof AssertionFailure) throw error;
     process.emitWarning(error instanceof Error ? error : new Error(String(error)));
-    sendError(res, "internal");
+    sendError(res, "internal", { errors });
     return null;
   }
 }

@@ -3,13 +3,15 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorCode } from "../base/errors.ts";
 import type { Endpoint, Job } from "../base/job.ts";
 import type { Desk } from "../ports/desk.ts";
-import { clientErrors } from "../wire/client-errors.ts";
-import { parseRequest, type ParsedRequest } from "../wire/request.ts";
+import type { RunCall } from "../base/run.ts";
+import { clientErrors, requestIdHeaders } from "../wire/client-errors.ts";
+import { parseRequest, type ParsedRequest, promptText } from "../wire/request.ts";
 import type { KeyHolder } from "./access.ts";
-import { answering, closeUnread, sendError, sendKept } from "./answers.ts";
+import { answering, closeUnread, sendError, sendJson, sendKept } from "./answers.ts";
 import { readBody } from "./body.ts";
 import { HttpExchange } from "./exchange.ts";
 import { jobOf } from "./job.ts";
+import { runCallOf } from "./run-call.ts";
 import { Idempotency, type KeptAnswer, type KeyUse, type Recording } from "./idempotency.ts";
 
 /** How the door takes requests. */
@@ -68,7 +70,11 @@ export class Door {
     const requestId = this.#desk.mint(Date.now());
     const clientRequestId = clientRequestIdOf(req) ?? requestId;
     readBody(req, this.#options.maxBodyBytes, (body) => {
-      const opened = answering(res, () => this.#open(req, res, { ...of, requestId, clientRequestId, body }));
+      const opened = answering(
+        res,
+        () => this.#open(req, res, { ...of, requestId, clientRequestId, body }),
+        clientErrors(of.endpoint),
+      );
       if (opened === null) return;
       if (of.clientAddress !== null) this.#desk.cameFrom(requestId, of.clientAddress);
       opened.watch(this.#desk.arrive(opened), this.#options.clientIdleMs, this.#onUnread);
@@ -88,17 +94,29 @@ export class Door {
     },
   ): HttpExchange | null {
     const { endpoint, body, clientRequestId } = of;
-    const headers = ["x-request-id", clientRequestId];
+    const headers = requestIdHeaders(endpoint, clientRequestId);
     const refuse = (code: ErrorCode, more: ErrorMore = {}): null => {
       this.#desk.refused(code);
       const errors = clientErrors(endpoint);
-      sendError(res, code, { ...more, errors, headers: [...headers, ...(more.headers ?? [])] });
+      sendError(res, code, {
+        ...more,
+        errors,
+        requestId: clientRequestId,
+        headers: [...headers, ...(more.headers ?? [])],
+      });
       return null;
     };
     if (typeof body === "string") return refuse(body, { headers: ["connection", "close"] });
     if (this.#desk.stopping) return refuse("shutting_down", { retryAfterMs: 1000 });
     const parsed = parseRequest(endpoint, body, this.#options.maxJsonDepth);
     if (!parsed.ok) return refuse(parsed.code, { detail: parsed.detail, param: parsed.param });
+    if (endpoint === "count_tokens" && this.#mustCount(of.holder, parsed.request.model)) {
+      const value = { input_tokens: this.#desk.countTokens(promptText(parsed.request.value)) };
+      sendJson(res, 200, { value, headers: [...headers, "x-baseload-method", "counted_estimate"] });
+      return null;
+    }
+    const run = runCallOf(req.headers, parsed.request.value, endpoint);
+    if (run !== null && "param" in run) return refuse("invalid_request", run);
     const key = req.headers["idempotency-key"];
     const claim = key === undefined ? null : this.#claim({ ...of, key, body });
     if (claim?.kind === "refused") return refuse(claim.code, claim.more);
@@ -107,11 +125,16 @@ export class Door {
       sendKept(res, claim.answer, headers);
       return null;
     }
-    const job = this.#jobOf(req, parsed.request, { ...of, bodyBytes: body.length });
+    const job = this.#jobOf(req, parsed.request, { ...of, bodyBytes: body.length, run });
     const recording = claim?.recording ?? null;
     const { value } = parsed.request;
     const passed = passedHeaders(req);
     return new HttpExchange({ job, body, value, clientRequestId, headers: passed, res, recording });
+  }
+
+  /** Whether a prompt for this model is counted here: somebody serves it, and nobody who does can count it. */
+  #mustCount(holder: KeyHolder, model: string): boolean {
+    return !this.#desk.serves(holder, model, "count_tokens") && this.#desk.serves(holder, model, "messages");
   }
 
   /** What is to be done with a request that has an idempotency key. */
@@ -142,6 +165,7 @@ export class Door {
       readonly holder: KeyHolder;
       readonly requestId: string;
       readonly bodyBytes: number;
+      readonly run: RunCall | null;
     },
   ): Job {
     const { holder } = of;

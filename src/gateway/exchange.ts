@@ -3,7 +3,7 @@ import { assert } from "../base/assert.ts";
 import { errorRow } from "../base/errors.ts";
 import type { Job } from "../base/job.ts";
 import type { Exchange, ExchangeFailure, ExchangeOwner } from "../ports/exchange.ts";
-import { clientErrors } from "../wire/client-errors.ts";
+import { clientErrors, requestIdHeaders } from "../wire/client-errors.ts";
 import { promptText } from "../wire/request.ts";
 import { closeUnread, type FlatHeaders, retryAfter } from "./answers.ts";
 import type { Recording } from "./idempotency.ts";
@@ -49,6 +49,7 @@ export class HttpExchange implements Exchange {
   #dropped: readonly string[] = [];
   #committed = false;
   #ended = false;
+  #runStep: number | null = null;
 
   constructor(parts: ExchangeParts) {
     this.job = parts.job;
@@ -80,6 +81,10 @@ export class HttpExchange implements Exchange {
 
   promptText(): string {
     return promptText(this.#value);
+  }
+
+  joined(step: number): void {
+    this.#runStep = step;
   }
 
   write(chunk: Buffer): boolean {
@@ -129,12 +134,12 @@ export class HttpExchange implements Exchange {
     const errors = clientErrors(this.job.endpoint);
     if (this.#committed && this.job.stream) {
       this.#recording?.drop();
-      this.#res.end(errors.streamEnd(code, { detail }));
+      this.#res.end(errors.streamEnd(code, { detail, requestId: this.clientRequestId }));
       return;
     }
     if (relay === null) {
       const { status } = errorRow(code);
-      const body = jsonBytes(errors.body(code, { detail }));
+      const body = jsonBytes(errors.body(code, { detail, requestId: this.clientRequestId }));
       // What we refuse ourselves costs nothing to refuse again, and may be served once the configuration is mended.
       return this.#sendWhole({ status, headers: retryAfter(retryAfterMs), body, isFinal: false });
     }
@@ -172,12 +177,13 @@ export class HttpExchange implements Exchange {
   }
 
   #ownHeaders(): FlatHeaders {
-    const own = ["x-request-id", this.clientRequestId, ...this.#receiptHeader()];
+    const own = [...requestIdHeaders(this.job.endpoint, this.clientRequestId), ...this.#receiptHeader()];
     return this.#dropped.length === 0 ? own : [...own, "x-baseload-dropped", droppedHeader(this.#dropped)];
   }
 
   #receiptHeader(): FlatHeaders {
-    return ["x-baseload-receipt", this.job.requestId];
+    const receipt = ["x-baseload-receipt", this.job.requestId];
+    return this.#runStep === null ? receipt : [...receipt, "x-baseload-run-step", String(this.#runStep)];
   }
 }
 

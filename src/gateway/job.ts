@@ -1,4 +1,5 @@
 import type { Endpoint, Job, Principal } from "../base/job.ts";
+import type { RunCall } from "../base/run.ts";
 import type { ParsedRequest } from "../wire/request.ts";
 
 /** What makes a job of a parsed request. */
@@ -8,6 +9,7 @@ export interface JobParts {
   readonly class: string;
   readonly endpoint: Endpoint;
   readonly bodyBytes: number;
+  readonly run: RunCall | null;
 }
 
 /** What dispatch is told of a request. */
@@ -27,5 +29,6 @@ export function jobOf(request: ParsedRequest, parts: JobParts): Job {
     attributes: {},
     prefixHashes: [],
     blockTokens: null,
+    run: parts.run,
   };
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { type ErrorCode, errorRow } from "../base/errors.ts";
+import { type ClientErrors, OPENAI_ERRORS } from "../wire/client-errors.ts";
 import { errorEnvelope } from "../wire/error.ts";
 import { type FlatHeaders, retryAfter, sendError } from "./answers.ts";
 
@@ -12,12 +13,14 @@ export function refuse(
     readonly code: ErrorCode;
     readonly headers?: FlatHeaders;
     readonly retryAfterMs?: number;
+    readonly errors?: ClientErrors;
     readonly closes?: boolean;
   },
 ): void {
-  const { code, headers = [], retryAfterMs = null } = of;
+  const { code, headers = [], retryAfterMs = null, errors = OPENAI_ERRORS } = of;
   const hasBody = req.headers["content-length"] !== undefined || req.headers["transfer-encoding"] !== undefined;
   sendError(res, code, {
+    errors,
     retryAfterMs,
     headers: hasBody || of.closes === true ? [...headers, "connection", "close"] : headers,
   });

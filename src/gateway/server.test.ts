@@ -68,12 +68,14 @@ describe("routes", () => {
 
   test("models are listed, and each is found by its name, escaped or not", async () => {
     const { call } = await begin();
-    const list = (await (await call("/v1/models")).json()) as { data: { id: string; context_length: number | null }[] };
+    const list = (await (await call("/v1/models")).json()) as {
+      data: { id: string; context_length: number | null; meta?: object }[];
+    };
     assert.deepEqual(
-      list.data.map(({ id, context_length }) => [id, context_length]),
+      list.data.map(({ id, context_length, meta }) => [id, context_length, meta]),
       [
-        ["m", 4096],
-        ["org/m 2", null],
+        ["m", 4096, { layers: 3 }],
+        ["org/m 2", null, undefined],
       ],
     );
     for (const name of ["org/m%202", "org%2Fm%202"]) {

@@ -6,15 +6,17 @@ import { isUuid } from "../base/ids.ts";
 import type { Endpoint } from "../base/job.ts";
 import type { ModelView } from "../base/model.ts";
 import type { Desk } from "../ports/desk.ts";
-import { modelEntry } from "../wire/models.ts";
+import { ANTHROPIC_ERRORS } from "../wire/client-errors.ts";
+import { anthropicModelEntry, modelEntry } from "../wire/models.ts";
 import { identify, type KeyHolder, type KeyRing } from "./access.ts";
 import { clientAddress, clientOf, isTrusted, networksOf, plainAddress, type TrustedNetworks } from "./addresses.ts";
 import { answering, sendError, sendJson, sendText } from "./answers.ts";
 import { Headcount, TurnedAway } from "./connections.ts";
 import { isAmbiguous } from "./framing.ts";
 import { Door, type DoorOptions } from "./door.ts";
-import { ENDPOINTS } from "./endpoints.ts";
+import { asksAnthropicModels, endpointOf, errorsFor, MODELS, pathOf } from "./endpoints.ts";
 import { endWith, type ParserError, refuse, refuseBytes } from "./refuse.ts";
+import { answerRun, runOf } from "./runs.ts";
 import { type Operation, operationOf, Operator } from "./operator.ts";
 import { type Storage, type StorageRoute, storageRouteOf } from "./storage.ts";
 
@@ -140,7 +142,7 @@ export class Gateway {
     if (forwarded !== undefined && !this.#enterForwarded(req, res)) {
       return this.#refuse(req, res, { code: "too_many_connections", retryAfterMs: RETRY_MS });
     }
-    answering(res, () => this.#route(req, res));
+    answering(res, () => this.#route(req, res), errorsFor(req));
   }
 
   /** Counts a request of a trusted proxy for its client; false when that has too many. */
@@ -219,7 +221,7 @@ export class Gateway {
     if (url.length > maxUrlBytes) return this.#refuse(req, res, { code: "url_too_long" });
     if (req.rawHeaders.length > 2 * maxHeaders) return this.#refuse(req, res, { code: "headers_too_large" });
     const path = pathOf(url);
-    const endpoint = ENDPOINTS[path];
+    const endpoint = endpointOf(path);
     if (endpoint !== undefined) {
       if (req.method !== "POST")
         return this.#refuse(req, res, { code: "method_not_allowed", headers: ["allow", "POST"] });
@@ -265,12 +267,14 @@ export class Gateway {
   }
 
   #routeRead(req: IncomingMessage, res: ServerResponse, path: string): void {
+    const run = runOf(path);
     const known =
+      run !== null ||
       path === "/healthz" ||
       path === "/readyz" ||
       path === "/metrics" ||
-      path === "/v1/models" ||
-      path.startsWith("/v1/models/") ||
+      path === MODELS ||
+      path.startsWith(`${MODELS}/`) ||
       path.startsWith(RECEIPTS);
     if (!known) return this.#refuse(req, res, { code: "route_not_found" });
     if (req.method !== "GET" && req.method !== "HEAD")
@@ -279,9 +283,11 @@ export class Gateway {
     if (path === "/readyz") return this.#ready(req, res);
     const holder = this.#identify(req, res);
     if (holder === null) return;
-    if (path === "/metrics") sendText(res, this.#desk.metrics());
+    if (run !== null) void answerRun(this.#desk, { req, res }, { tenant: holder.tenant, ...run });
+    else if (path === "/metrics") sendText(res, this.#desk.metrics());
     else if (path.startsWith(RECEIPTS)) void this.#receipt(res, path.slice(RECEIPTS.length), holder);
-    else this.#models(res, path.slice("/v1/models".length + 1), holder);
+    else if (asksAnthropicModels(req, path)) this.#anthropicModels(res, path.slice(MODELS.length + 1), holder);
+    else this.#models(res, path.slice(MODELS.length + 1), holder);
   }
 
   #identify(req: IncomingMessage, res: ServerResponse): KeyHolder | null {
@@ -294,7 +300,7 @@ export class Gateway {
   /** Every refusal before the door passes here, so that each is counted. */
   #refuse(req: IncomingMessage, res: ServerResponse, of: Parameters<typeof refuse>[2]): void {
     this.#desk.refused(of.code);
-    refuse(req, res, of);
+    refuse(req, res, { ...of, errors: errorsFor(req) });
   }
 
   #ready(req: IncomingMessage, res: ServerResponse): void {
@@ -315,13 +321,35 @@ export class Gateway {
 
   #models(res: ServerResponse, name: string, holder: KeyHolder): void {
     const models = this.#desk.models(holder);
-    const entryOf = (view: ModelView): object => modelEntry(view, this.#startedSeconds);
+    const entryOf = (view: ModelView): object => ({
+      ...modelEntry(view, this.#startedSeconds),
+      ...this.#metaOf(view.model),
+    });
     if (name === "") return sendJson(res, 200, { value: { object: "list", data: models.map(entryOf) } });
     const wanted = decode(name);
-    const found =
-      models.find(({ model }) => model === wanted) ?? models.find(({ aliases }) => aliases.includes(wanted));
+    const found = findModel(models, wanted);
     if (found === undefined) return sendError(res, "model_not_found", { detail: wanted, param: "model" });
     sendJson(res, 200, { value: entryOf(found) });
+  }
+
+  #metaOf(model: string): object {
+    const meta = this.#desk.modelMeta(model);
+    return meta === null ? {} : { meta };
+  }
+
+  /** Anthropic's list of models, whole: there is no second page. */
+  #anthropicModels(res: ServerResponse, name: string, holder: KeyHolder): void {
+    const models = this.#desk.models(holder);
+    if (name === "") {
+      const [first, last] = [models.at(0)?.model ?? null, models.at(-1)?.model ?? null];
+      const data = models.map(anthropicModelEntry);
+      return sendJson(res, 200, { value: { data, has_more: false, first_id: first, last_id: last } });
+    }
+    const wanted = decode(name);
+    const found = findModel(models, wanted);
+    const errors = ANTHROPIC_ERRORS;
+    if (found === undefined) return sendError(res, "model_not_found", { detail: wanted, errors });
+    sendJson(res, 200, { value: anthropicModelEntry(found) });
   }
 
   async #receipt(res: ServerResponse, id: string, holder: KeyHolder): Promise<void> {
@@ -350,11 +378,9 @@ function serverOf(tls: GatewayOptions["tls"], options: ServerOptions): Server {
   });
 }
 
-/** The path of a request target, in origin form or in the absolute form that proxies use (RFC 9112, 3.2.2). */
-function pathOf(target: string): string {
-  if (!target.startsWith("/") && URL.canParse(target)) return new URL(target).pathname;
-  const query = target.indexOf("?");
-  return query === -1 ? target : target.slice(0, query);
+/** The model of this name, or else the one that has it as an alias. */
+function findModel(models: readonly ModelView[], name: string): ModelView | undefined {
+  return models.find(({ model }) => model === name) ?? models.find(({ aliases }) => aliases.includes(name));
 }
 
 function decode(name: string): string {

@@ -9,6 +9,7 @@ import { upstreamModelOf } from "../policy/eligible.ts";
 import type { Command, Edits } from "./command.ts";
 import type { Watch } from "./config.ts";
 import type { Arrived, Woke } from "./event.ts";
+import { joinRun } from "./runs.ts";
 import { marketFor, type Moment, refusalOf } from "./offers.ts";
 import { settle } from "./settle.ts";
 import type { BackendState, OpenRequest, State } from "./state.ts";
@@ -47,6 +48,7 @@ export function onArrived(state: State, nowUs: number, io: { readonly event: Arr
     isCarbonWhole: true,
     quotaCharges: NO_CHARGES,
     queueDeadlineUs: null,
+    run: null,
     wakeUs: null,
     quotaWaits: NO_WAITS,
     quotaReadyUs: null,
@@ -59,6 +61,11 @@ export function onArrived(state: State, nowUs: number, io: { readonly event: Arr
   }
   if (!Object.hasOwn(state.config.classes, job.class)) {
     refuse(state, request, { nowUs, out: io.out, code: "unknown_class", detail: job.class });
+    return;
+  }
+  const refusal = joinRun(state, request, { nowUs, out: io.out });
+  if (refusal !== null) {
+    refuse(state, request, { nowUs, out: io.out, ...refusal });
     return;
   }
   place(state, request, { nowUs, out: io.out, ahead: waitsOf(state) });

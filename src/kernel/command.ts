@@ -59,6 +59,13 @@ export interface Answer {
       };
 }
 
+/** The call is this step of its run; what is sent to its client says so. Comes before everything else that is ordered for it. */
+export interface Join {
+  readonly kind: "join";
+  readonly requestId: RequestId;
+  readonly step: number;
+}
+
 /** Feed `woke` at this time. */
 export interface Wake {
   readonly kind: "wake";
@@ -88,4 +95,4 @@ export interface Lease {
   readonly amount: number;
 }
 
-export type Command = Send | Abort | Commit | Answer | Wake | Append | Post | Lease;
+export type Command = Send | Abort | Commit | Answer | Join | Wake | Append | Post | Lease;

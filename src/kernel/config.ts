@@ -1,5 +1,6 @@
 import type { BackendId } from "../base/ids.ts";
 import type { Endpoint, Layer } from "../base/job.ts";
+import type { RunLimits } from "../base/run.ts";
 import type { ModelCard } from "../base/model.ts";
 import type { TokenPrice } from "../cost/money.ts";
 import type { Quota } from "../dispatch/quota.ts";
@@ -81,6 +82,15 @@ export interface ClassConfig {
   readonly e2eMs: number | null;
 }
 
+/** What holds for the runs of a tenant. */
+export interface RunRules {
+  readonly limits: RunLimits;
+  /** Output tokens that are reserved for a call which does not say how many it may take. */
+  readonly maxOutputTokens: number;
+  /** Whether a run with a limit on dollars or joules may call where they cannot be told. */
+  readonly unknown: "refuse" | "allow";
+}
+
 /** All that the kernel decides by. Made from baseload.yaml by the application; every default is filled in there. */
 export interface KernelConfig {
   readonly version: 1;
@@ -104,6 +114,15 @@ export interface KernelConfig {
     readonly maxAttempts: number;
     /** Receipts that may wait for the store before new requests are refused. */
     readonly maxUnsettled: number;
+  };
+  readonly runs: {
+    readonly defaults: RunRules;
+    /** Rules of tenants that have their own. */
+    readonly tenants: Readonly<Record<string, RunRules>>;
+    /** Runs kept in memory; the one that was used longest ago goes first, and comes back from its receipts. */
+    readonly maxKept: number;
+    /** A run without a call for so long is kept no longer. */
+    readonly idleMs: number;
   };
   /** A backend that fails is passed over for `firstMs`, doubling with each failure in a row up to `maxMs`. */
   readonly cooldown: { readonly firstMs: number; readonly maxMs: number };

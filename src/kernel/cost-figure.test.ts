@@ -7,6 +7,7 @@ import type { BackendConfig, SiteConfig } from "./config.ts";
 const PRICE = {
   inputNanoUsdPerMillion: 2_000_000_000,
   cachedInputNanoUsdPerMillion: null,
+  cacheWriteNanoUsdPerMillion: null,
   outputNanoUsdPerMillion: 8_000_000_000,
   reasoningNanoUsdPerMillion: null,
 };

@@ -2,6 +2,7 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { EngineObservation } from "../base/engine-observation.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
 import type { Job, Usage } from "../base/job.ts";
+import type { RunRecord } from "../base/run-record.ts";
 import type { KernelConfig } from "./config.ts";
 
 /** The configuration in force from now on; always the first event. */
@@ -18,6 +19,14 @@ export interface Arrived {
   readonly kind: "arrived";
   readonly wallMs: number;
   readonly job: Job;
+}
+
+/** What the store knows of a run, read before a call of a run that the kernel does not know; null says that it has no receipt. */
+export interface Recalled {
+  readonly kind: "recalled";
+  readonly tenant: string;
+  readonly runId: string;
+  readonly record: RunRecord | null;
 }
 
 /** A store granted `amount` of `resource` in all; a later grant replaces an earlier one. */
@@ -124,6 +133,7 @@ export interface Stored {
 export type Event =
   | Configured
   | Arrived
+  | Recalled
   | Leased
   | First
   | Progress

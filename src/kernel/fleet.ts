@@ -31,6 +31,8 @@ export function onConfigured(
     unsettled: new Table(),
     unposted: new Set(),
     powerLimitWatts: new Map(),
+    runs: new Table(),
+    runsLimited: {},
   };
   state.config = config;
   state.seed = seed;

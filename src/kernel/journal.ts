@@ -9,7 +9,7 @@ import type { Snapshot } from "./snapshot.ts";
 export const JOURNAL_VERSION = 1;
 
 /** Version of what the kernel decides; raised with every change by which the same events may give other commands. */
-export const KERNEL_VERSION = "2";
+export const KERNEL_VERSION = "3";
 
 const DIGEST_EVERY_EVENTS = 1000;
 const SNAPSHOT_EVERY_EVENTS = 10_000;

@@ -32,7 +32,13 @@ test("a kernel restored from a snapshot goes on as the one it was taken from, an
   const twin = Kernel.restore(snapshot);
   assert.deepEqual(twin.snapshot(), snapshot);
   const finished = { kind: "finished", requestId: "2", attempt: 1, status: 200, finishReason: "stop" } as const;
-  const usage = { inputTokens: 1, cachedInputTokens: null, outputTokens: 2, reasoningTokens: null } as const;
+  const usage = {
+    inputTokens: 1,
+    cachedInputTokens: null,
+    cacheWriteTokens: null,
+    outputTokens: 2,
+    reasoningTokens: null,
+  } as const;
   const event = { ...finished, usage: { ...usage, reportedCostNanoUsd: null, method: "provider_reported" } } as const;
   assert.deepEqual(twin.step(2_000, event), driver.kernel.step(2_000, event));
   assert.deepEqual(twin.snapshot(), driver.kernel.snapshot());

@@ -3,14 +3,16 @@ import { onCancelled, onFailed, onFinished, onFirst, onProgress } from "./attemp
 import { onArrived, onWoke, reviewQueue } from "./admission.ts";
 import type { Command } from "./command.ts";
 import type { RequestId } from "../base/ids.ts";
+import type { Endpoint } from "../base/job.ts";
 import type { ModelView } from "../base/model.ts";
 import type { Caller } from "../policy/access.ts";
 import type { Event } from "./event.ts";
 import { onConfigured, onCordoned, onLeased, onLimited, onObserved } from "./fleet.ts";
+import { onRecalled, viewRun, type RunView } from "./runs.ts";
 import { onAppended, onStored } from "./settle.ts";
 import { fromSnapshot, type Snapshot, toSnapshot } from "./snapshot.ts";
 import type { State } from "./state.ts";
-import { type BackendView, viewBackends } from "./view.ts";
+import { type BackendView, viewBackends, viewServes } from "./view.ts";
 import { viewModels } from "./model-view.ts";
 
 /**
@@ -40,6 +42,8 @@ export class Kernel {
     switch (event.kind) {
       case "arrived":
         return onArrived(state, nowUs, { event, out });
+      case "recalled":
+        return onRecalled(state, nowUs, event);
       case "leased":
         return onLeased(state, nowUs, { event, out });
       case "first":
@@ -74,9 +78,24 @@ export class Kernel {
     return this.#state === null ? [] : viewModels(this.#state, caller);
   }
 
+  /** Whether some backend serves this caller this model at this endpoint. Read-only. */
+  serves(caller: Caller, model: string, endpoint: Endpoint): boolean {
+    return this.#state !== null && viewServes(this.#state, { caller, model, endpoint });
+  }
+
   /** The backends and their load at `nowUs`, by default the last event's time. Read-only. */
   backends(nowUs = this.#nowUs): readonly BackendView[] {
     return this.#state === null ? [] : viewBackends(this.#state, Math.max(nowUs, this.#nowUs));
+  }
+
+  /** A run that is kept, or null: then its receipts tell of it. Read-only. */
+  run(tenant: string, runId: string): RunView | null {
+    return this.#state === null ? null : viewRun(this.#state, tenant, runId);
+  }
+
+  /** How many runs met a limit, by its kind. Read-only. */
+  runsLimited(): State["runsLimited"] {
+    return this.#state?.runsLimited ?? {};
   }
 
   /** Requests not yet answered, and receipts not yet settled. Read-only. */

@@ -17,6 +17,7 @@ const CARD: ModelCard = {
 const priceOf = (input: number, given: Partial<Price> = {}): Price => ({
   inputNanoUsdPerMillion: input,
   cachedInputNanoUsdPerMillion: null,
+  cacheWriteNanoUsdPerMillion: null,
   outputNanoUsdPerMillion: 2 * input,
   reasoningNanoUsdPerMillion: null,
   ...given,
@@ -47,6 +48,7 @@ test("an entry has its aliases, the room of its roomiest backend within its own,
   assert.deepEqual(view?.price, {
     inputNanoUsdPerMillion: 3,
     cachedInputNanoUsdPerMillion: 1,
+    cacheWriteNanoUsdPerMillion: null,
     outputNanoUsdPerMillion: 6,
     reasoningNanoUsdPerMillion: null,
     isFrom: true,

@@ -88,18 +88,22 @@ function lowestPrice(prices: readonly (Price | null)[]): ListedPrice | null {
   if (first === undefined) return null;
   const lowest = (of: (price: Price) => number): number => Math.min(...known.map(of));
   const cached = (price: Price): number => price.cachedInputNanoUsdPerMillion ?? price.inputNanoUsdPerMillion;
+  const written = (price: Price): number => price.cacheWriteNanoUsdPerMillion ?? price.inputNanoUsdPerMillion;
   const reasoning = (price: Price): number => price.reasoningNanoUsdPerMillion ?? price.outputNanoUsdPerMillion;
   const hasCached = known.some((price) => price.cachedInputNanoUsdPerMillion !== null);
+  const hasWritten = known.some((price) => price.cacheWriteNanoUsdPerMillion !== null);
   const hasReasoning = known.some((price) => price.reasoningNanoUsdPerMillion !== null);
   const parts = [
     (price: Price) => price.inputNanoUsdPerMillion,
     cached,
+    written,
     (price: Price) => price.outputNanoUsdPerMillion,
     reasoning,
   ];
   return {
     inputNanoUsdPerMillion: lowest((price) => price.inputNanoUsdPerMillion),
     cachedInputNanoUsdPerMillion: hasCached ? lowest(cached) : null,
+    cacheWriteNanoUsdPerMillion: hasWritten ? lowest(written) : null,
     outputNanoUsdPerMillion: lowest((price) => price.outputNanoUsdPerMillion),
     reasoningNanoUsdPerMillion: hasReasoning ? lowest(reasoning) : null,
     isFrom: known.length < prices.length || known.some((price) => parts.some((part) => part(price) !== part(first))),

@@ -8,6 +8,7 @@ import type { BackendConfig, SiteConfig } from "./config.ts";
 const PRICE = {
   inputNanoUsdPerMillion: 2_000_000_000,
   cachedInputNanoUsdPerMillion: 500_000_000,
+  cacheWriteNanoUsdPerMillion: null,
   outputNanoUsdPerMillion: 8_000_000_000,
   reasoningNanoUsdPerMillion: null,
 };

@@ -7,6 +7,7 @@ import type { Command } from "./command.ts";
 import { costOf } from "./cost-figure.ts";
 import { declared, exact, tokenFigure } from "./figures.ts";
 import type { Appended, Stored } from "./event.ts";
+import { leaveRun, onDurable } from "./runs.ts";
 import { mayForget, type OpenRequest, type State } from "./state.ts";
 
 /** How a request ended, for its receipt. */
@@ -26,6 +27,7 @@ export function settle(state: State, request: OpenRequest, end: End): void {
   assert(wasOpen, `request ${requestId} is settled twice`);
   state.queue.delete(requestId);
   const receipt = receiptOf(state, request, end);
+  leaveRun(state, end.nowUs, { request, receipt });
   forgetBackend(state, request);
   state.unsettled.set(requestId, receipt);
   end.out.push({ kind: "append", requestId, receipt });
@@ -43,6 +45,7 @@ export function onAppended(state: State, event: Appended, out: Command[]): void 
     const receipt = present(state.unsettled.get(requestId), `receipt ${requestId} was not waiting`);
     state.unsettled.delete(requestId);
     state.unposted.add(requestId);
+    onDurable(state, receipt);
     const posting = { leafIndex: event.firstLeafIndex + offset, requestId, entries: entriesOf(receipt) };
     out.push({ kind: "post", requestId, posting });
   });
@@ -88,6 +91,9 @@ function receiptOf(state: State, request: OpenRequest, end: End): Receipt {
     carbonMicrograms: declared(request.carbonMicrograms, { isFacility, isWhole: request.isCarbonWhole }),
     choice: { reason: request.reason, excluded: request.excluded },
     attempts: request.attempts,
+    runId: job.run?.runId ?? null,
+    step: request.run?.step ?? null,
+    runLimits: request.run?.limits ?? null,
   };
 }
 
@@ -100,6 +106,7 @@ function tokensOf(usage: Usage): Receipt["tokens"] {
   return {
     input: tokenFigure(usage.inputTokens, usage.method),
     cachedInput: tokenFigure(usage.cachedInputTokens, usage.method),
+    cacheWrite: tokenFigure(usage.cacheWriteTokens, usage.method),
     output: tokenFigure(usage.outputTokens, usage.method),
     reasoning: tokenFigure(usage.reasoningTokens, usage.method),
   };

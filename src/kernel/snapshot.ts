@@ -2,6 +2,7 @@ import type { RequestId } from "../base/ids.ts";
 import type { Receipt } from "../base/receipt.ts";
 import { Table } from "../base/table.ts";
 import type { KernelConfig, SiteConfig } from "./config.ts";
+import { runKey, type RunState } from "./run-state.ts";
 import type { BackendState, OpenRequest, State } from "./state.ts";
 
 /** The kernel's whole state as plain JSON data, in iteration order, which decides ties and so belongs to the state. */
@@ -16,6 +17,8 @@ export interface Snapshot {
   readonly unsettled: readonly Receipt[];
   readonly unposted: readonly RequestId[];
   readonly powerLimitWatts: readonly (readonly [string, number])[];
+  readonly runs: readonly RunState[];
+  readonly runsLimited: State["runsLimited"];
 }
 
 /** A deep copy of the state as data. */
@@ -31,6 +34,8 @@ export function toSnapshot(state: State, nowUs: number): Snapshot {
     unsettled: [...state.unsettled.values()],
     unposted: [...state.unposted],
     powerLimitWatts: [...state.powerLimitWatts],
+    runs: [...state.runs.values()],
+    runsLimited: state.runsLimited,
   };
   return JSON.parse(JSON.stringify(view)) as Snapshot;
 }
@@ -48,6 +53,8 @@ export function fromSnapshot(snapshot: Snapshot): State {
     unsettled: tableOf(copy.unsettled, (receipt) => receipt.receiptId),
     unposted: new Set(copy.unposted),
     powerLimitWatts: new Map(copy.powerLimitWatts),
+    runs: tableOf(copy.runs, ({ tenant, runId }) => runKey(tenant, runId)),
+    runsLimited: copy.runsLimited,
   };
 }
 

@@ -4,10 +4,12 @@ import type { BackendId, RequestId } from "../base/ids.ts";
 import type { Job } from "../base/job.ts";
 import type { Exclusion } from "../base/offer.ts";
 import type { AttemptRecord, CostLine, Receipt } from "../base/receipt.ts";
+import type { RunLimitKind } from "../base/run.ts";
 import type { Table } from "../base/table.ts";
 import { type BusyMeter, newBusyMeter } from "../cost/busy-meter.ts";
 import { type Bucket, bucketsOf, type Charge } from "../dispatch/quota.ts";
 import type { Capability } from "../policy/eligible.ts";
+import type { RunMember, RunState } from "./run-state.ts";
 import { servedModels } from "../policy/model-names.ts";
 import type { BackendConfig, EmptyPool, KernelConfig, SiteConfig } from "./config.ts";
 
@@ -91,6 +93,8 @@ export interface OpenRequest {
   quotaCharges: readonly Charge[];
   /** Deadline in the queue, or null when none was set. */
   queueDeadlineUs: number | null;
+  /** How it stands to its run; null outside a run, and before that was looked at. */
+  run: RunMember | null;
   /** When the wake that was asked for is due, or null when none is outstanding. */
   wakeUs: number | null;
   /** The quotas that it waits for, and when each lets it go; nobody younger is sent there before. */
@@ -118,6 +122,10 @@ export interface State {
   /** Postings that wait for the ledger. */
   readonly unposted: Set<RequestId>;
   readonly powerLimitWatts: Map<string, number>;
+  /** Runs by tenant and id, the one that was used longest ago first. */
+  readonly runs: Table<RunState>;
+  /** How many runs met a limit, by its kind; since the start. */
+  runsLimited: Readonly<Partial<Record<RunLimitKind, number>>>;
 }
 
 /** The name of the lease from which a backend's concurrency is spent. */

@@ -1,6 +1,8 @@
 import type { EngineObservation } from "../base/engine-observation.ts";
 import type { BackendId } from "../base/ids.ts";
-import type { Layer } from "../base/job.ts";
+import type { Endpoint, Layer } from "../base/job.ts";
+import { type Caller, mayUse, rulesOf } from "../policy/access.ts";
+import { upstreamModelOf } from "../policy/eligible.ts";
 import type { ObservedState, State } from "./state.ts";
 
 /** One backend and its load. */
@@ -22,6 +24,23 @@ export interface EngineView {
   readonly observation: EngineObservation;
   readonly ageUs: number;
   readonly stale: boolean;
+}
+
+/** Whether some configured backend serves a model to a caller at an endpoint; for an alias, one of the models that it stands for. */
+export function viewServes(
+  state: State,
+  of: { readonly caller: Caller; readonly model: string; readonly endpoint: Endpoint },
+): boolean {
+  const { aliases, access } = state.config;
+  const rules = rulesOf(access, of.caller);
+  const named = Object.hasOwn(aliases, of.model) ? (aliases[of.model] ?? []) : [of.model];
+  const models = named.filter((model) => mayUse(rules, of.model, model));
+  return [...state.backends.values()].some(
+    ({ configured, capability }) =>
+      configured &&
+      capability.endpoints.includes(of.endpoint) &&
+      models.some((model) => upstreamModelOf(capability, model) !== null),
+  );
 }
 
 /** Every configured backend and its load. */

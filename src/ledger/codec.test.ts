@@ -27,7 +27,13 @@ function receiptOf(given: Partial<Receipt> = {}): Receipt {
     outcome: "completed",
     code: null,
     finishReason: "stop",
-    tokens: { input: figure(3), cachedInput: figure(1), output: figure(4), reasoning: figure(2) },
+    tokens: {
+      input: figure(3),
+      cachedInput: figure(1),
+      cacheWrite: figure(1),
+      output: figure(4),
+      reasoning: figure(2),
+    },
     time: { queueUs: figure(0), ttftUs: figure(1), tpotUs: figure(1), e2eUs: figure(5) },
     costNanoUsd: figure(10),
     costLines: [],
@@ -35,6 +41,9 @@ function receiptOf(given: Partial<Receipt> = {}): Receipt {
     carbonMicrograms: figure(30),
     choice: { reason: "least_loaded", excluded: [] },
     attempts: [],
+    runId: null,
+    step: null,
+    runLimits: null,
     ...given,
   };
 }
@@ -55,7 +64,13 @@ test("each known figure moves from the backend's account to the tenant's, in its
 
 test("what is unknown or zero moves nothing", () => {
   const none = { costNanoUsd: figure(null), energyMilliJoules: figure(0), carbonMicrograms: figure(null) };
-  const tokens = { input: figure(null), cachedInput: figure(null), output: figure(0), reasoning: figure(null) };
+  const tokens = {
+    input: figure(null),
+    cachedInput: figure(null),
+    cacheWrite: figure(null),
+    output: figure(0),
+    reasoning: figure(null),
+  };
   assert.deepEqual(entriesOf(receiptOf({ ...none, tokens })), []);
 });
 

@@ -8,7 +8,7 @@ import { Distributions, Series } from "./prometheus.ts";
 import { RequestLog } from "./request-log.ts";
 import { receiptOf } from "../../test/fakes/receipt.ts";
 
-const IDLE = { backends: [], queued: 0, unsettled: 0 };
+const IDLE = { backends: [], queued: 0, unsettled: 0, runsLimited: {} };
 
 /** The value of one sample, found by the beginning of its line. */
 function sample(text: string, start: string): number {
@@ -36,6 +36,12 @@ test("a receipt is counted in base units, by backend and site, and unknown figur
   const other = new Metrics();
   other.record(unknown);
   assert.doesNotMatch(other.text(IDLE), /^baseload_energy_joules_total\{/m);
+});
+
+test("runs that met a limit are counted by its kind", () => {
+  const text = new Metrics().text({ ...IDLE, runsLimited: { steps: 2, same_calls: 1 } });
+  assert.equal(sample(text, 'baseload_runs_limited_total{limit="steps"}'), 2);
+  assert.equal(sample(text, 'baseload_runs_limited_total{limit="same_calls"}'), 1);
 });
 
 test("what engines say is a gauge with its age; what they do not say has no sample, and a backend that is gone has none", () => {

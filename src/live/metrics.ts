@@ -1,4 +1,5 @@
 import type { Figure, Receipt } from "../base/receipt.ts";
+import type { RunLimitKind } from "../base/run.ts";
 import type { BackendView, EngineView } from "../kernel/view.ts";
 import { Distributions, type Labels, type Metric, Series } from "./prometheus.ts";
 
@@ -12,6 +13,8 @@ export interface Standing {
   readonly backends: readonly BackendView[];
   readonly queued: number;
   readonly unsettled: number;
+  /** How many runs met a limit, by its kind. */
+  readonly runsLimited: Readonly<Partial<Record<RunLimitKind, number>>>;
 }
 
 type Where = { readonly backend: string; readonly site: string };
@@ -53,6 +56,7 @@ export class Metrics {
     "1 when the engine was asked since and did not answer",
   );
   readonly #queued = gauge("queued_requests", "requests that wait for a backend");
+  readonly #runsLimited = counter("runs_limited", "runs that met a limit, by the first that they met");
   readonly #unsettled = gauge("unsettled_receipts", "receipts that are not durable yet");
 
   /** A request ended. */
@@ -94,6 +98,7 @@ export class Metrics {
     }
     this.#queued.set({}, standing.queued);
     this.#unsettled.set({}, standing.unsettled);
+    for (const [limit, runs] of Object.entries(standing.runsLimited)) this.#runsLimited.set({ limit }, runs);
     return this.#all()
       .map((metric) => metric.text())
       .join("");
@@ -109,6 +114,7 @@ export class Metrics {
       this.#cost,
       this.#energy,
       this.#carbon,
+      this.#runsLimited,
     ];
     const gauges = [...this.#ofBackends(), this.#queued, this.#unsettled];
     return [...counters, this.#queue, this.#ttft, this.#tpot, this.#e2e, ...gauges];

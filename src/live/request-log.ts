@@ -62,6 +62,8 @@ function lineOf(receipt: Receipt, clientAddress: string | undefined): object {
     site: receipt.site,
     outcome: receipt.outcome,
     code: receipt.code,
+    runId: receipt.runId,
+    step: receipt.step,
     attempts: receipt.attempts.length,
     inputTokens: receipt.tokens.input.value,
     outputTokens: receipt.tokens.output.value,

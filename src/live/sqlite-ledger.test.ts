@@ -18,6 +18,7 @@ const newPath = (): string => join(dir, `${(files += 1)}.sqlite`);
 const leafOf = (requestId: RequestId, tenant = "default"): LeafRow => ({
   requestId,
   tenant,
+  runId: null,
   wallMs: 1_700_000_000_000,
   json: JSON.stringify(receiptOf(requestId, tenant)),
 });

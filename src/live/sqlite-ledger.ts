@@ -3,9 +3,10 @@ import type { RequestId } from "../base/ids.ts";
 import type { Receipt } from "../base/receipt.ts";
 import { entriesOf, type Posting } from "../ledger/codec.ts";
 import type { StoredReceipt } from "../ports/store.ts";
+import { RunQueries, RUNS_SCHEMA } from "./sqlite-runs.ts";
 import type { LeafRow } from "./sqlite-messages.ts";
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 const SCHEMA = `
   CREATE TABLE leaf (
@@ -37,6 +38,8 @@ export class SqliteLedger {
   readonly #insertPosting: StatementSync;
   readonly #insertEntry: StatementSync;
   readonly #selectLeaf: StatementSync;
+  /** Answers what is asked of runs. */
+  readonly runs: RunQueries;
   #nextLeafIndex: number;
 
   /** Opens or makes the file, and posts what a crash left unposted. Throws in words for a person when it cannot. */
@@ -48,10 +51,11 @@ export class SqliteLedger {
       this.#db.exec("PRAGMA busy_timeout = 2000; PRAGMA locking_mode = EXCLUSIVE;");
       this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE; COMMIT;");
       this.#migrate(path);
-      this.#insertLeaf = this.#db.prepare("INSERT INTO leaf VALUES (?, ?, ?, ?, ?)");
+      this.#insertLeaf = this.#db.prepare("INSERT INTO leaf VALUES (?, ?, ?, ?, ?, ?)");
       this.#insertPosting = this.#db.prepare("INSERT OR IGNORE INTO posting VALUES (?)");
       this.#insertEntry = this.#db.prepare("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?)");
       this.#selectLeaf = this.#db.prepare("SELECT leaf_index, receipt FROM leaf WHERE request_id = ?");
+      this.runs = new RunQueries(this.#db);
       const row = this.#db.prepare("SELECT max(leaf_index) AS last FROM leaf").get() as { last: number | null };
       this.#nextLeafIndex = row.last === null ? 0 : row.last + 1;
       this.#recover();
@@ -69,7 +73,7 @@ export class SqliteLedger {
     const first = this.#nextLeafIndex;
     this.#transaction(() => {
       leaves.forEach((leaf, offset) => {
-        this.#insertLeaf.run(first + offset, leaf.requestId, leaf.tenant, leaf.wallMs, leaf.json);
+        this.#insertLeaf.run(first + offset, leaf.requestId, leaf.tenant, leaf.wallMs, leaf.json, leaf.runId);
       });
       for (const posting of postings) this.#post(posting);
     });
@@ -110,12 +114,13 @@ export class SqliteLedger {
   #migrate(path: string): void {
     const { user_version: version } = this.#db.prepare("PRAGMA user_version").get() as { user_version: number };
     if (version === SCHEMA_VERSION) return;
-    if (version !== 0)
+    if (version > SCHEMA_VERSION)
       throw new Error(
         `${path} was written by another version of Baseload (schema ${version}); use that one, or another --data-dir`,
       );
     this.#transaction(() => {
-      this.#db.exec(SCHEMA);
+      if (version < 1) this.#db.exec(SCHEMA);
+      this.#db.exec(RUNS_SCHEMA);
       this.#db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     });
   }

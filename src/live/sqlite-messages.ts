@@ -1,11 +1,13 @@
 import type { RequestId } from "../base/ids.ts";
 import type { Posting } from "../ledger/codec.ts";
+import type { RunQuery } from "./sqlite-runs.ts";
 import type { StoredReceipt } from "../ports/store.ts";
 
 /** One receipt as a row. */
 export interface LeafRow {
   readonly requestId: RequestId;
   readonly tenant: string;
+  readonly runId: string | null;
   readonly wallMs: number;
   readonly json: string;
 }
@@ -14,6 +16,7 @@ export interface LeafRow {
 export type ToWorker =
   | { readonly kind: "commit"; readonly leaves: readonly LeafRow[]; readonly postings: readonly Posting[] }
   | { readonly kind: "read"; readonly id: number; readonly receiptId: RequestId }
+  | { readonly kind: "ask"; readonly id: number; readonly query: RunQuery }
   | { readonly kind: "close" };
 
 /** What the worker answers. */
@@ -22,4 +25,5 @@ export type FromWorker =
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "committed"; readonly firstLeafIndex: number }
   | { readonly kind: "refused"; readonly message: string }
-  | { readonly kind: "read"; readonly id: number; readonly found: StoredReceipt | null; readonly error: string | null };
+  | { readonly kind: "read"; readonly id: number; readonly found: StoredReceipt | null; readonly error: string | null }
+  | { readonly kind: "told"; readonly id: number; readonly value: unknown; readonly error: string | null };

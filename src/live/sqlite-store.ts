@@ -2,8 +2,10 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { RequestId } from "../base/ids.ts";
 import type { Receipt } from "../base/receipt.ts";
+import type { RunRecord } from "../base/run-record.ts";
 import type { Posting } from "../ledger/codec.ts";
-import type { Store, StoredReceipt, StoreListener } from "../ports/store.ts";
+import type { RunQuery } from "./sqlite-runs.ts";
+import type { PageOf, RecentRun, Store, StoredReceipt, StoreListener } from "../ports/store.ts";
 import type { FromWorker, LeafRow, ToWorker } from "./sqlite-messages.ts";
 
 // Commits are at least this far apart, so that each takes a group along: an fsync costs the same for one as for hundreds.
@@ -28,7 +30,8 @@ export class SqliteStore implements Store {
   #isLazy = false;
   readonly #reads = new Map<
     number,
-    { resolve: (receipt: StoredReceipt | null) => void; reject: (error: Error) => void }
+    // What is read belongs to what was asked for, and whoever asks knows its type.
+    { resolve: (found: never) => void; reject: (error: Error) => void }
   >();
   #nextRead = 1;
   #trouble: string | null = null;
@@ -63,6 +66,7 @@ export class SqliteStore implements Store {
     const row = {
       requestId,
       tenant: receipt.principal.tenant,
+      runId: receipt.runId,
       wallMs: receipt.arrivedWallMs,
       json: JSON.stringify(receipt),
     };
@@ -82,11 +86,31 @@ export class SqliteStore implements Store {
   }
 
   read(receiptId: RequestId): Promise<StoredReceipt | null> {
+    return this.#ask((id) => ({ kind: "read", id, receiptId }));
+  }
+
+  recall(tenant: string, runId: string): Promise<RunRecord | null> {
+    return this.#askOfRuns({ kind: "recall", tenant, runId });
+  }
+
+  runReceipts(tenant: string, runId: string, page: PageOf): Promise<readonly StoredReceipt[]> {
+    return this.#askOfRuns({ kind: "receipts", tenant, runId, page });
+  }
+
+  recentRuns(tenant: string, limit: number): Promise<readonly RecentRun[]> {
+    return this.#askOfRuns({ kind: "recent", tenant, limit });
+  }
+
+  #askOfRuns<T>(query: RunQuery): Promise<T> {
+    return this.#ask((id) => ({ kind: "ask", id, query }));
+  }
+
+  #ask<T>(messageOf: (id: number) => ToWorker): Promise<T> {
     if (this.#death !== null) return Promise.reject(this.#death);
     const id = this.#nextRead++;
-    return new Promise((resolve, reject) => {
+    return new Promise<T>((resolve, reject) => {
       this.#reads.set(id, { resolve, reject });
-      this.#send({ kind: "read", id, receiptId });
+      this.#send(messageOf(id));
     });
   }
 
@@ -130,11 +154,11 @@ export class SqliteStore implements Store {
   #onMessage(message: FromWorker): void {
     if (message.kind === "committed") return this.#onCommitted(message.firstLeafIndex);
     if (message.kind === "refused") return this.#onRefused(message.message);
-    if (message.kind === "read") {
+    if (message.kind === "read" || message.kind === "told") {
       const waiting = this.#reads.get(message.id);
       this.#reads.delete(message.id);
       if (message.error !== null) waiting?.reject(new Error(message.error));
-      else waiting?.resolve(message.found);
+      else waiting?.resolve((message.kind === "read" ? message.found : message.value) as never);
     }
   }
 

@@ -32,6 +32,12 @@ port.on("message", (message: ToWorker) => {
     } catch (error) {
       answer({ kind: "read", id: message.id, found: null, error: wordsOf(error) });
     }
+  } else if (message.kind === "ask") {
+    try {
+      answer({ kind: "told", id: message.id, value: ledger.runs.answer(message.query), error: null });
+    } catch (error) {
+      answer({ kind: "told", id: message.id, value: null, error: wordsOf(error) });
+    }
   } else {
     try {
       answer({ kind: "committed", firstLeafIndex: ledger.commit(message.leaves, message.postings) });

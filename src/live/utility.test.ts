@@ -17,6 +17,7 @@ const REPORTED: Made = {
   reported: {
     inputTokens: 7,
     cachedInputTokens: null,
+    cacheWriteTokens: null,
     outputTokens: 9,
     reasoningTokens: null,
     reportedCostNanoUsd: null,

@@ -1,7 +1,7 @@
 import { present, unreachable } from "../base/assert.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
-import { UNKNOWN_USAGE, type Usage } from "../base/job.ts";
+import { type Job, UNKNOWN_USAGE, type Usage } from "../base/job.ts";
 import type { Receipt } from "../base/receipt.ts";
 import { Table } from "../base/table.ts";
 import type { Abort, Answer, Command, Send } from "../kernel/command.ts";
@@ -10,7 +10,9 @@ import type { Cancelled, Event } from "../kernel/event.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import type { Engine, EngineCall, EngineEnd, EngineFailure, Made, Relay } from "../ports/engine.ts";
 import type { Admission, Exchange, ExchangeOwner } from "../ports/exchange.ts";
-import type { Store, StoredReceipt, StoreListener } from "../ports/store.ts";
+import type { RunPage } from "../ports/desk.ts";
+import { RunReader } from "./run-reader.ts";
+import type { PageOf, RecentRun, Store, StoredReceipt, StoreListener } from "../ports/store.ts";
 import type { Clock } from "./clock.ts";
 import type { Journal } from "./journal-file.ts";
 import type { CountTokens } from "./token-counter.ts";
@@ -35,6 +37,10 @@ interface Flight {
   relay: Relay | null;
   /** What the client is told besides of the current attempt's failure, should that be what it sees. */
   told: { readonly code: ErrorCode; readonly words: string } | null;
+  /** False while its run's earlier receipts are read, before the kernel hears of it. */
+  hasArrived: boolean;
+  /** Why nobody waits for it any more since before the kernel heard of it, or null. */
+  leftCode: Cancelled["code"] | null;
 }
 
 /**
@@ -46,6 +52,7 @@ export class Utility implements Admission, StoreListener {
   readonly #kernel = new Kernel();
   readonly #flights = new Table<Flight>();
   readonly #pending: Event[] = [];
+  readonly #runs = new RunReader(this.#kernel);
   readonly #wakes = new Map<RequestId, NodeJS.Timeout>();
   #store: Store | null = null;
   #storeTrouble: string | null = null;
@@ -90,17 +97,61 @@ export class Utility implements Admission, StoreListener {
 
   arrive(exchange: Exchange): ExchangeOwner {
     const { requestId } = exchange.job;
-    const flight: Flight = { exchange, attempt: 0, call: null, relay: null, told: null };
+    const flight: Flight = {
+      exchange,
+      attempt: 0,
+      call: null,
+      relay: null,
+      told: null,
+      hasArrived: false,
+      leftCode: null,
+    };
     this.#flights.set(requestId, flight);
-    this.feed({ kind: "arrived", wallMs: this.#parts.clock.wallMs(), job: exchange.job });
+    if (this.#knowsRun(exchange.job)) this.#feedArrival(flight);
+    else void this.#recall(flight);
     return {
       drained: () => flight.call?.resume(),
       gone: (code) => this.#cancel(requestId, code),
     };
   }
 
+  #knowsRun({ run, principal }: Job): boolean {
+    return run === null || this.#kernel.run(principal.tenant, run.runId) !== null;
+  }
+
+  /** Tells the kernel what the store knows of a call's run, and then of the call. */
+  async #recall(flight: Flight): Promise<void> {
+    const { run, principal } = flight.exchange.job;
+    const of = { tenant: principal.tenant, runId: present(run, "a call of a run").runId };
+    try {
+      const record = await this.#runs.recall(present(this.#store, "started"), of);
+      this.feed({ kind: "recalled", ...of, record });
+    } catch (error) {
+      // The kernel refuses a call of a run that it knows nothing of.
+      this.#parts.log(`run ${of.runId} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    this.#feedArrival(flight);
+  }
+
+  #feedArrival(flight: Flight): void {
+    const { job } = flight.exchange;
+    flight.hasArrived = true;
+    this.feed({ kind: "arrived", wallMs: this.#parts.clock.wallMs(), job });
+    if (flight.leftCode !== null) this.#cancel(job.requestId, flight.leftCode);
+  }
+
+  /** A run of this tenant and a page of its receipts, or null when it has none of this id. */
+  run(tenant: string, runId: string, page: PageOf): Promise<RunPage | null> {
+    return this.#runs.page(present(this.#store, "started"), { tenant, runId, page });
+  }
+
+  /** The tenant's latest runs. */
+  runs(tenant: string, limit: number): Promise<readonly RecentRun[]> {
+    return present(this.#store, "started").recentRuns(tenant, limit);
+  }
+
   /** Whether the kernel's models, backends and counts may be read; read-only. */
-  get kernel(): Pick<Kernel, "models" | "backends" | "counts" | "unsettledTenant"> {
+  get kernel(): Pick<Kernel, "models" | "serves" | "backends" | "counts" | "runsLimited" | "unsettledTenant"> {
     return this.#kernel;
   }
 
@@ -186,6 +237,8 @@ export class Utility implements Admission, StoreListener {
         return this.#flights.get(command.requestId)?.exchange.commit();
       case "answer":
         return this.#answer(command);
+      case "join":
+        return this.#flights.get(command.requestId)?.exchange.joined(command.step);
       case "wake":
         return this.#wake(command);
       case "append":
@@ -330,6 +383,10 @@ export class Utility implements Admission, StoreListener {
   #cancel(requestId: RequestId, code: Cancelled["code"]): void {
     const flight = this.#flights.get(requestId);
     if (flight === undefined) return;
+    if (!flight.hasArrived) {
+      flight.leftCode ??= code;
+      return;
+    }
     const made = flight.call?.made() ?? null;
     const usage = made === null ? UNKNOWN_USAGE : this.#usageOf(flight, made);
     this.feed({ kind: "cancelled", requestId, attempt: flight.attempt, code, usage });
@@ -343,6 +400,7 @@ export class Utility implements Admission, StoreListener {
     return {
       inputTokens: reported?.inputTokens ?? countTokens(flight.exchange.promptText()),
       cachedInputTokens: reported?.cachedInputTokens ?? null,
+      cacheWriteTokens: reported?.cacheWriteTokens ?? null,
       outputTokens: reported?.outputTokens ?? Math.max(made.contentPieces > 0 ? 1 : 0, countTokens(made.outputText)),
       reasoningTokens: reported?.reasoningTokens ?? null,
       reportedCostNanoUsd: reported?.reportedCostNanoUsd ?? null,

@@ -17,6 +17,7 @@ const JOB: Job = {
   attributes: {},
   prefixHashes: [],
   blockTokens: null,
+  run: null,
 };
 
 function capabilityOf(given: Partial<Capability> = {}): Capability {

@@ -29,6 +29,7 @@ const JOB: Job = {
   attributes: {},
   prefixHashes: [],
   blockTokens: null,
+  run: null,
 };
 
 const reason = (card: Partial<ModelCard>, job: Partial<Job>): string | null =>

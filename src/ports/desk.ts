@@ -1,9 +1,18 @@
 import type { ErrorCode } from "../base/errors.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
+import type { Endpoint } from "../base/job.ts";
 import type { ModelView } from "../base/model.ts";
 import type { BackendView } from "../kernel/view.ts";
 import type { Admission } from "./exchange.ts";
-import type { StoredReceipt } from "./store.ts";
+import type { RunView } from "../kernel/runs.ts";
+import type { PageOf, RecentRun, StoredReceipt } from "./store.ts";
+
+/** A run and some of its receipts; `next` is what `after` of the next page must be, or null when there is none. */
+export interface RunPage {
+  readonly run: RunView;
+  readonly receipts: readonly StoredReceipt[];
+  readonly next: number | null;
+}
 
 /** A limit on connections, be they too many, or slow to send or to read. */
 export type ConnectionLimit = "max_connections" | "max_connections_per_client" | "upload_timeout" | "client_idle";
@@ -12,11 +21,21 @@ export type ConnectionLimit = "max_connections" | "max_connections_per_client" |
 export interface Desk extends Admission {
   /** The models that the holder of a key may ask for. */
   models(holder: { readonly tenant: string; readonly key: string | null }): readonly ModelView[];
+  /** What a model's own file says of it, in the fields of `meta` in /v1/models; null where Baseload has no such file. */
+  modelMeta(model: string): Readonly<Record<string, string | number | boolean | null>> | null;
   backends(): readonly BackendView[];
+  /** Whether some backend serves this model at this endpoint to the holder of a key. */
+  serves(holder: { readonly tenant: string; readonly key: string | null }, model: string, endpoint: Endpoint): boolean;
+  /** Counts a text's tokens; an estimate, since the model's own tokenizer may be another. */
+  countTokens(text: string): number;
   /** Keeps new requests from a backend, or gives it back to them; one that is not there is left alone. */
   cordon(backendId: BackendId, cordoned: boolean): void;
   /** A settled receipt, `pending` while its commit has not returned, or null when this tenant has none. Rejects when the store cannot read. */
   receipt(receiptId: RequestId, tenant: string): Promise<StoredReceipt | "pending" | null>;
+  /** A run of this tenant, or null when it has none of this id. Rejects when the store cannot read. */
+  run(tenant: string, runId: string, page: PageOf): Promise<RunPage | null>;
+  /** The tenant's latest runs. Rejects when the store cannot read. */
+  runs(tenant: string, limit: number): Promise<readonly RecentRun[]>;
   /** The metrics in Prometheus' text format. */
   metrics(): string;
   /** A request was refused before it became an exchange. */

@@ -25,6 +25,8 @@ export interface Exchange {
   readonly headers: Readonly<Record<string, string>>;
   /** The prompt's text, for counting tokens where the upstream does not. */
   promptText(): string;
+  /** The call is this step of its run; what goes to the client says so. Comes before anything is written. */
+  joined(step: number): void;
   /** False when the client reads too slowly; `drained` of its owner follows. */
   write(chunk: Buffer): boolean;
   discard(): void;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AssertionFailure } from "../base/assert.ts";
+import { NO_RUN_LIMITS } from "../base/run.ts";
 import type { Append, Command } from "../kernel/command.ts";
 import type { KernelConfig } from "../kernel/config.ts";
 import type { Event } from "../kernel/event.ts";
@@ -243,6 +244,63 @@ const CANARIES: readonly { readonly name: string; readonly rule: Rule; readonly 
         high: Number.MAX_SAFE_INTEGER,
       },
     })),
+  },
+  {
+    name: "numbers every step of a run as the first",
+    rule: "run-step",
+    machine: outgoing((command) => (command.kind === "join" ? [{ ...command, step: 1 }] : [command])),
+  },
+  {
+    name: "puts no step on receipts",
+    rule: "run-step",
+    machine: receipts(({ receipt }) => ({ ...receipt, step: null })),
+  },
+  {
+    name: "knows no limits of runs",
+    rule: "run-limit",
+    machine: configs((config) => {
+      const defaults = { ...config.runs.defaults, limits: NO_RUN_LIMITS };
+      return { ...config, runs: { ...config.runs, defaults, tenants: {} } };
+    }),
+  },
+  {
+    name: "reserves too little for calls that do not say what they may take",
+    rule: "run-limit",
+    machine: configs((config) => {
+      const defaults = { ...config.runs.defaults, maxOutputTokens: 0 };
+      return { ...config, runs: { ...config.runs, defaults, tenants: {} } };
+    }),
+  },
+  {
+    name: "refuses calls for which there is room",
+    rule: "run-limit",
+    machine: configs((config) => {
+      const { defaults } = config.runs;
+      const rules = { ...defaults, limits: { ...defaults.limits, maxSteps: 1 } };
+      return { ...config, runs: { ...config.runs, defaults: rules, tenants: {} } };
+    }),
+  },
+  {
+    name: "takes every call for another one",
+    rule: "run-loop",
+    machine: incoming((event) => {
+      if (event.kind !== "arrived" || event.job.run === null) return event;
+      return { ...event, job: { ...event.job, run: { ...event.job.run, callHash: event.job.requestId } } };
+    }),
+  },
+  {
+    name: "counts a token too many for a run",
+    rule: "run-totals",
+    machine: (kernel) => ({
+      step: (nowUs, event) => kernel.step(nowUs, event),
+      run: (tenant, runId) => {
+        const view = kernel.run(tenant, runId);
+        if (view === null) return null;
+        const { totals } = view.record;
+        const tokens = { ...totals.tokens, value: totals.tokens.value + 1 };
+        return { ...view, record: { ...view.record, totals: { ...totals, tokens } } };
+      },
+    }),
   },
   {
     name: "fails its own assertion",

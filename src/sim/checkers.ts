@@ -1,6 +1,7 @@
 import type { RequestId } from "../base/ids.ts";
 import type { Command } from "../kernel/command.ts";
 import type { Event } from "../kernel/event.ts";
+import { AgentChecker, type LookAtRun } from "./checkers/agents.ts";
 import { BooksChecker } from "./checkers/books.ts";
 import { EnergyChecker } from "./checkers/energy.ts";
 import { LifeChecker } from "./checkers/life.ts";
@@ -24,10 +25,12 @@ export class Checkers {
   readonly #queue = new QueueChecker(this.#runs, this.#facts, this.#quota);
   readonly #energy = new EnergyChecker();
   readonly #books: BooksChecker;
+  readonly #agents: AgentChecker;
   readonly #touched = new Set<RequestId>();
 
-  constructor(disk: Pick<StoreModel, "leaves" | "postings">) {
+  constructor(disk: Pick<StoreModel, "leaves" | "postings">, look: LookAtRun = () => null) {
     this.#books = new BooksChecker(disk);
+    this.#agents = new AgentChecker(this.#facts, { disk, look });
   }
 
   /** Requests open, and receipts not yet durable. */
@@ -63,11 +66,13 @@ export class Checkers {
       this.#quota.onCommand(at, command);
       this.#energy.onCommand(at, command);
       this.#books.onCommand(at, command);
+      this.#agents.onCommand(at, command);
       this.#runs.takeCommand(command);
     }
     this.#life.onStepEnd(at, touched);
     this.#queue.onStepEnd(at, touched);
     this.#books.onStepEnd();
+    this.#agents.onStepEnd();
     this.#runs.endStep(touched);
   }
 
@@ -84,6 +89,6 @@ export class Checkers {
   }
 
   #all(): readonly Checker[] {
-    return [this.#life, this.#limits, this.#quota, this.#queue, this.#energy, this.#books];
+    return [this.#life, this.#limits, this.#quota, this.#queue, this.#energy, this.#books, this.#agents];
   }
 }

@@ -1,5 +1,6 @@
 import type { BackendId, RequestId } from "../base/ids.ts";
 import { type Job, UNKNOWN_USAGE, type Usage } from "../base/job.ts";
+import { NO_RUN_LIMITS } from "../base/run.ts";
 import type { Receipt } from "../base/receipt.ts";
 import type { Command } from "../kernel/command.ts";
 import type { BackendConfig, KernelConfig, SiteConfig } from "../kernel/config.ts";
@@ -56,6 +57,12 @@ export function configOf(backends: readonly BackendConfig[], given: Partial<Kern
     emptyPools: [],
     classes: { standard: { ttftMs: null, tpotMs: null, e2eMs: null } },
     limits: { maxQueued: 10, queueTimeoutMs: 1_000, maxAttempts: 3, maxUnsettled: 100 },
+    runs: {
+      defaults: { limits: NO_RUN_LIMITS, maxOutputTokens: 1000, unknown: "refuse" },
+      tenants: {},
+      maxKept: 100,
+      idleMs: 60_000,
+    },
     cooldown: { firstMs: 1_000, maxMs: 8_000 },
     ...given,
   };
@@ -77,6 +84,7 @@ export function jobOf(requestId: RequestId, given: Partial<Job> = {}): Job {
     attributes: {},
     prefixHashes: [],
     blockTokens: null,
+    run: null,
     ...given,
   };
 }

@@ -1,6 +1,7 @@
 import { Chance } from "../base/chance.ts";
 import type { BackendId } from "../base/ids.ts";
 import type { Layer } from "../base/job.ts";
+import { drawRunRules } from "./run-rules.ts";
 import type { BackendConfig, KernelConfig, SiteConfig } from "../kernel/config.ts";
 
 /** What an engine is really like; the kernel is told none of it. */
@@ -60,6 +61,7 @@ export function drawFleet(seed: string): Fleet {
       batch: { ttftMs: null, tpotMs: null, e2eMs: 60_000 },
     },
     limits: drawLimits(chance),
+    runs: drawRunRules(seed),
     cooldown: { firstMs: chance.integer(10, 1000), maxMs: chance.integer(1000, 20_000) },
   };
   return { pool, truths, config };
@@ -121,9 +123,12 @@ function drawBackend(
 }
 
 function drawPrice(chance: Chance): NonNullable<BackendConfig["price"]> {
+  const inputNanoUsdPerMillion = chance.integer(0, 4_000_000_000);
+  const cachedInputNanoUsdPerMillion = chance.odds(1, 2) ? chance.integer(0, 1_000_000_000) : null;
   return {
-    inputNanoUsdPerMillion: chance.integer(0, 4_000_000_000),
-    cachedInputNanoUsdPerMillion: chance.odds(1, 2) ? chance.integer(0, 1_000_000_000) : null,
+    inputNanoUsdPerMillion,
+    cachedInputNanoUsdPerMillion,
+    cacheWriteNanoUsdPerMillion: cachedInputNanoUsdPerMillion === null ? null : 2 * inputNanoUsdPerMillion,
     outputNanoUsdPerMillion: chance.integer(0, 4_000_000_000),
     reasoningNanoUsdPerMillion: chance.odds(1, 3) ? chance.integer(0, 4_000_000_000) : null,
   };

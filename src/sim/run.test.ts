@@ -5,20 +5,23 @@ import { simulate } from "./run.ts";
 
 const SEEDS = Array.from({ length: 30 }, (_, index) => `hold-${index}`);
 
-test("with faults and then without, every rule holds over 30 seeds, and every kind of fault is met", () => {
+test("with faults and then without, every rule holds over 30 seeds, and every kind of fault and limit is met", () => {
   const met = new Set<string>();
+  const codes = new Set<string>();
   let completed = 0;
   let fallbacks = 0;
   let stale = 0;
   for (const seed of SEEDS) {
     const { stats } = simulate({ seed, requests: 600 });
     for (const fault of Object.keys(stats.faults)) met.add(fault);
+    for (const code of Object.keys(stats.ended)) codes.add(code);
     completed += stats.ended["completed"] ?? 0;
     fallbacks += stats.fallbacks;
     stale += stats.staleEvents;
     assert.equal(stats.requests, 600);
   }
   assert.deepEqual([...met].toSorted(), FAULTS.toSorted());
+  for (const code of ["run_limit_exceeded", "run_limit_unknown", "run_loop_detected"]) assert.ok(codes.has(code), code);
   assert.ok(completed > 3_000 && fallbacks > 500 && stale > 500, `${completed}, ${fallbacks}, ${stale}`);
 });
 

@@ -26,6 +26,8 @@ function textOf(command: Command): string {
       const how = result.ok ? "ok" : `${result.code} ${result.relay} ${result.retryAfterMs} ${result.detail}`;
       return `answer ${command.requestId} ${command.attempt} ${how}`;
     }
+    case "join":
+      return `join ${command.requestId} ${command.step}`;
     case "wake":
       return `wake ${command.requestId} ${command.attempt} ${command.atUs}`;
     case "append":

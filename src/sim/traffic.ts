@@ -1,6 +1,7 @@
 import { Chance } from "../base/chance.ts";
 import { uuidv7 } from "../base/ids.ts";
 import type { Job } from "../base/job.ts";
+import { type AgentOptions, Agents, drawAgents } from "./agents.ts";
 import { ALIASES, type Fleet } from "./fleet.ts";
 
 /** How the requests of a run come. */
@@ -21,6 +22,7 @@ export interface TrafficOptions {
   readonly unknownClasses: number;
   readonly longPrompts: number;
   readonly streamed: number;
+  readonly agents: AgentOptions;
 }
 
 /** Draws traffic whose load stands in some proportion to what the fleet can take, from idle to hopeless. */
@@ -43,6 +45,7 @@ export function drawTraffic(seed: string, fleet: Fleet): TrafficOptions {
     unknownClasses: chance.integer(0, 20),
     longPrompts: chance.integer(0, 30),
     streamed: chance.pick([0, 500, 900, 1000]),
+    agents: drawAgents(seed),
   };
 }
 
@@ -62,6 +65,7 @@ export class Traffic {
   readonly #gaps: Chance;
   readonly #jobs: Chance;
   readonly #ids: Chance;
+  readonly #agents: Agents;
   readonly #random = new Uint8Array(12);
   readonly #words: Uint32Array;
   #isBurst = false;
@@ -72,6 +76,7 @@ export class Traffic {
     this.#gaps = new Chance(seed, "traffic/gaps");
     this.#jobs = new Chance(seed, "traffic/jobs");
     this.#ids = new Chance(seed, "traffic/ids");
+    this.#agents = new Agents(seed, options.agents);
     this.#words = new Uint32Array(this.#random.buffer);
   }
 
@@ -84,6 +89,11 @@ export class Traffic {
     this.#leftInSpell -= 1;
     const meanUs = this.#isBurst ? this.#options.burstGapUs : this.#options.calmGapUs;
     return this.#gaps.integer(0, 2 * meanUs);
+  }
+
+  /** Whether the store can read the run of the job that comes next. */
+  readsRun(): boolean {
+    return this.#agents.reads();
   }
 
   nextJob(nowUs: number): Job {
@@ -112,6 +122,7 @@ export class Traffic {
       attributes: {},
       prefixHashes: [],
       blockTokens: null,
+      run: this.#agents.nextCall(),
     };
   }
 }

@@ -9,6 +9,7 @@ export function drawUsage(chance: Chance, job: Job, outputTokens: number): Usage
   const counted: Usage = {
     inputTokens,
     cachedInputTokens: null,
+    cacheWriteTokens: null,
     outputTokens,
     reasoningTokens: null,
     reportedCostNanoUsd: null,
@@ -18,7 +19,8 @@ export function drawUsage(chance: Chance, job: Job, outputTokens: number): Usage
   if (kind === 5) return { ...counted, reportedCostNanoUsd: chance.integer(0, 1_000_000_000) };
   if (kind <= 7) {
     const cachedInputTokens = chance.integer(0, inputTokens);
-    return { ...counted, cachedInputTokens, reasoningTokens: chance.integer(0, outputTokens) };
+    const cacheWriteTokens = Math.floor((inputTokens - cachedInputTokens) / 2);
+    return { ...counted, cachedInputTokens, cacheWriteTokens, reasoningTokens: chance.integer(0, outputTokens) };
   }
   return counted;
 }

@@ -3,7 +3,9 @@ import { Chance } from "../base/chance.ts";
 import { unknownObservation } from "../base/engine-observation.ts";
 import { TimeHeap } from "../base/heap.ts";
 import type { BackendId, RequestId } from "../base/ids.ts";
+import { addToRun, newRunRecord } from "../base/run-record.ts";
 import { type Job, UNKNOWN_USAGE } from "../base/job.ts";
+import type { RunView } from "../kernel/runs.ts";
 import type { Command, Send, Wake } from "../kernel/command.ts";
 import type { KernelConfig } from "../kernel/config.ts";
 import type { Cancelled, Event } from "../kernel/event.ts";
@@ -20,6 +22,8 @@ import { Traffic, type TrafficOptions, wallMsAt } from "./traffic.ts";
 /** What the world drives: the kernel, or a kernel broken on purpose to prove that the checkers notice. */
 export interface Machine {
   step(nowUs: number, event: Event): readonly Command[];
+  /** How a run stands, where the machine can say it. */
+  run?(tenant: string, runId: string): RunView | null;
 }
 
 /** What a world is made of. */
@@ -78,7 +82,7 @@ export class World implements Host {
     this.#machine = parts.newMachine();
     this.#config = fleet.config;
     this.store = new StoreModel(this, this.#faults, seed);
-    this.checkers = new Checkers(this.store);
+    this.checkers = new Checkers(this.store, (tenant, runId) => this.#machine.run?.(tenant, runId) ?? null);
     const engines = fleet.pool.map((backend) => {
       const truth = present(fleet.truths.get(backend.id), "each backend has its truth");
       return [
@@ -175,8 +179,21 @@ export class World implements Host {
     const job = this.#traffic.nextJob(this.#nowUs);
     this.#flights.set(job.requestId, { job, sent: null, wake: null });
     if (this.#faults.happens("clientLeaves")) this.#plantLeaving(job.requestId);
+    this.#recall(job);
     this.feed({ kind: "arrived", wallMs: wallMsAt(this.#nowUs), job });
     if (this.#arrived < requests) this.#outside(this.#traffic.nextGapUs(), () => this.#arrive());
+  }
+
+  /** Says what the store knows of the job's run, as the shell does; now and then the store cannot read. */
+  #recall({ run, principal: { tenant } }: Job): void {
+    if (run === null || !this.#traffic.readsRun()) return;
+    const { runId } = run;
+    const receipts = this.store.leaves
+      .map(({ receipt }) => receipt)
+      .filter((receipt) => receipt.runId === runId && receipt.principal.tenant === tenant);
+    const record = receipts.length === 0 ? null : newRunRecord();
+    if (record !== null) for (const receipt of receipts) addToRun(record, receipt);
+    this.feed({ kind: "recalled", tenant, runId, record });
   }
 
   /** The client will leave: in the queue, before the first token or in the middle, as it falls out. */
@@ -290,6 +307,7 @@ export class World implements Host {
         return this.store.post(command);
       case "lease":
         return this.store.lease(command);
+      case "join":
       case "commit":
       case "answer":
         // The client takes it; that each comes once and in order is the checkers' business.

@@ -30,6 +30,7 @@ export class EmbeddingsReading implements AnswerReading {
     this.reported = {
       inputTokens: numberOf(usage["prompt_tokens"]),
       cachedInputTokens: null,
+      cacheWriteTokens: null,
       outputTokens: 0,
       reasoningTokens: null,
       reportedCostNanoUsd: null,

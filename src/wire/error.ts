@@ -1,4 +1,6 @@
 import { type ErrorCode, errorRow } from "../base/errors.ts";
+import { isObject, objectOf, textOf } from "./json.ts";
+import { jsonOf } from "./reading.ts";
 
 /** OpenAI's error envelope. */
 export interface ErrorEnvelope {
@@ -14,44 +16,52 @@ export interface ErrorEnvelope {
 export interface ErrorDetail {
   readonly detail?: string | null;
   readonly param?: string | null;
+  /** The client's or our own id of the request, for shapes that name it in the body. */
+  readonly requestId?: string | null;
 }
 
-/** The envelope of a code: what happened, then what to do. */
-export function errorEnvelope(code: ErrorCode, { detail = null, param = null }: ErrorDetail = {}): ErrorEnvelope {
-  const row = errorRow(code);
-  const what = detail === null ? row.message : `${row.message}: ${detail}`;
-  return { error: { message: `${what}. ${row.remedy}`, type: row.type, param, code } };
+/** What an upstream's error answer says, whatever its API's words. */
+export interface Fault {
+  readonly message: string;
+  /** Its API's own word for the kind of error, or null. */
+  readonly code: string | null;
+  /** When to come again, as the body says, or null. */
+  readonly retryAfterMs: number | null;
+  /** Whether our own credentials are what it refuses, whatever the status. */
+  readonly isUnauthorized: boolean;
+}
+
+/** Reads an upstream's error answer; null when it is none of its API's. Header names are in lower case. */
+export type ReadFault = (body: Buffer, headers: Readonly<Record<string, unknown>>) => Fault | null;
+
+/** What happened, then what to do. */
+export function errorWords(code: ErrorCode, { detail = null }: ErrorDetail = {}): string {
+  const { message, remedy } = errorRow(code);
+  return `${detail === null ? message : `${message}: ${detail}`}. ${remedy}`;
+}
+
+/** The envelope of a code. */
+export function errorEnvelope(code: ErrorCode, more: ErrorDetail = {}): ErrorEnvelope {
+  return { error: { message: errorWords(code, more), type: errorRow(code).type, param: more.param ?? null, code } };
 }
 
 /** An upstream's error body in OpenAI's shape: its own when it has that shape, else its words in ours. */
 export function relayedEnvelope(status: number, body: Buffer): unknown {
-  const text = body.toString("utf8");
-  let value: unknown = null;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // Not JSON: proxies in front of engines answer in HTML.
+  const error = objectOf(jsonOf(body.toString("utf8")))?.["error"];
+  if (isObject(error) && textOf(error["message"]) !== null) {
+    return { error: { type: typeOf(status), param: null, code: null, ...error } };
   }
-  const error = typeof value === "object" && value !== null ? (value as Record<string, unknown>)["error"] : undefined;
-  if (typeof error === "object" && error !== null) {
-    const known = error as Record<string, unknown>;
-    if (typeof known["message"] === "string") {
-      return { error: { type: typeOf(status), param: null, code: null, ...known } };
-    }
-  }
-  const message = wordsOf(value, error) ?? `The backend answered with status ${status}.`;
-  return { error: { message, type: typeOf(status), param: null, code: "upstream_error" } };
+  return { error: { message: relayedWords(status, body), type: typeOf(status), param: null, code: "upstream_error" } };
 }
 
-function wordsOf(value: unknown, error: unknown): string | null {
-  if (typeof error === "string") return error;
-  if (typeof value !== "object" || value === null) return null;
-  const named = value as Record<string, unknown>;
-  for (const name of ["message", "detail"]) {
-    const words = named[name];
-    if (typeof words === "string") return words;
-  }
-  return null;
+/** What an upstream's error body says, whatever its shape; proxies in front of engines answer in HTML. */
+export function relayedWords(status: number, body: Buffer): string {
+  const value = objectOf(jsonOf(body.toString("utf8")));
+  const error = value?.["error"];
+  const said = typeof error === "string" ? error : textOf(objectOf(error)?.["message"]);
+  return (
+    said ?? textOf(value?.["message"]) ?? textOf(value?.["detail"]) ?? `The backend answered with status ${status}.`
+  );
 }
 
 function typeOf(status: number): string {

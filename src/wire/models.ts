@@ -24,12 +24,28 @@ export function modelEntry(view: ModelView, createdSeconds: number): object {
   };
 }
 
+/** One entry of Anthropic's list of models; what is unknown is null. */
+export function anthropicModelEntry({ model, contextTokens, maxOutputTokens }: ModelView): object {
+  return {
+    type: "model",
+    id: model,
+    display_name: model,
+    // Anthropic's own word for a date that is not known.
+    created_at: "1970-01-01T00:00:00Z",
+    max_input_tokens: contextTokens,
+    max_tokens: maxOutputTokens,
+    capabilities: null,
+  };
+}
+
 function pricingOf(price: ListedPrice): Readonly<Record<string, string>> {
+  const { cacheWriteNanoUsdPerMillion: written } = price;
   const { cachedInputNanoUsdPerMillion: cached, reasoningNanoUsdPerMillion: reasoning } = price;
   return {
     prompt: usdPerToken(price.inputNanoUsdPerMillion),
     completion: usdPerToken(price.outputNanoUsdPerMillion),
     ...(cached === null ? {} : { input_cache_read: usdPerToken(cached) }),
+    ...(written === null ? {} : { input_cache_write: usdPerToken(written) }),
     ...(reasoning === null ? {} : { internal_reasoning: usdPerToken(reasoning) }),
   };
 }

@@ -19,7 +19,11 @@ export function needsOf(value: unknown): Needs {
       audio ||= AUDIO_PARTS.has(type);
     }
   }
-  const formats = [body["response_format"], objectOf(body["text"])?.["format"]];
+  const formats = [
+    body["response_format"],
+    objectOf(body["text"])?.["format"],
+    objectOf(body["output_config"])?.["format"],
+  ];
   return {
     tools: arrayOf(body["tools"]).length > 0 || arrayOf(body["functions"]).length > 0,
     jsonSchema: formats.some((format) => objectOf(format)?.["type"] === "json_schema"),

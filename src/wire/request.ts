@@ -1,7 +1,9 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import type { Endpoint, Needs } from "../base/job.ts";
+import { countRequest, messagesRequest } from "./anthropic/door.ts";
 import { isDeeperThan } from "./depth.ts";
+import { arrayOf, isObject, type JsonObject } from "./json.ts";
 import { needsOf } from "./needs.ts";
 
 /** What Baseload reads of a request; the rest passes as bytes. */
@@ -70,7 +72,19 @@ const completions = Compile(
   }),
 );
 
-const SCHEMAS = { chat, completions, responses, embeddings } as const;
+const SCHEMAS = {
+  chat,
+  completions,
+  responses,
+  embeddings,
+  messages: messagesRequest,
+  count_tokens: countRequest,
+} as const;
+
+/** Endpoints that answer in one piece, whatever the body says. */
+const NEVER_STREAMED: ReadonlySet<Endpoint> = new Set(["embeddings", "count_tokens"]);
+/** Endpoints whose streams always say what was used. */
+const TELLS_USAGE: ReadonlySet<Endpoint> = new Set(["responses", "messages"]);
 
 interface Known {
   readonly model: string;
@@ -80,6 +94,7 @@ interface Known {
   readonly max_completion_tokens?: number | null;
   readonly max_output_tokens?: number | null;
   readonly user?: string | null;
+  readonly metadata?: { readonly user_id?: string | null } | null;
 }
 
 /**
@@ -105,12 +120,10 @@ export function parseRequest(endpoint: Endpoint, body: Buffer, maxDepth: number)
     ok: true,
     request: {
       model: known.model,
-      // Embeddings have nothing to stream.
-      stream: endpoint !== "embeddings" && known.stream === true,
-      // A response always says what it used.
-      wantsUsage: endpoint === "responses" || known.stream_options?.include_usage === true,
+      stream: !NEVER_STREAMED.has(endpoint) && known.stream === true,
+      wantsUsage: TELLS_USAGE.has(endpoint) || known.stream_options?.include_usage === true,
       maxOutputTokens: known.max_completion_tokens ?? known.max_output_tokens ?? known.max_tokens ?? null,
-      user: known.user ?? null,
+      user: (endpoint === "messages" ? known.metadata?.user_id : known.user) ?? null,
       promptTextLength: walkPrompt(value, null),
       needs: needsOf(value),
       value,
@@ -164,6 +177,11 @@ interface Turn {
   readonly arguments?: unknown;
 }
 
+/** Members of a body that hold text, in any API. */
+type Body = {
+  readonly [member in "messages" | "prompt" | "tools" | "input" | "instructions" | "system"]?: unknown;
+};
+
 /** Length of all text in the prompt; the texts themselves are put into `into` where it is given. */
 function walkPrompt(value: unknown, into: string[] | null): number {
   let length = 0;
@@ -172,11 +190,20 @@ function walkPrompt(value: unknown, into: string[] | null): number {
     length += text.length;
     into?.push(text);
   };
-  const body = value as { readonly [member in "messages" | "prompt" | "tools" | "input" | "instructions"]?: unknown };
+  const addContent = (content: unknown): void => {
+    if (typeof content === "string") return add(content);
+    for (const part of arrayOf(content)) {
+      if (!isObject(part)) continue;
+      add(part["text"]);
+      if (typeof part["type"] === "string" && OF_ANTHROPIC.has(part["type"])) addBlock(part, { add, addContent });
+    }
+  };
+  const body = value as Body;
   if (typeof body.prompt === "string") add(body.prompt);
-  else if (Array.isArray(body.prompt)) body.prompt.forEach(add);
+  else arrayOf(body.prompt).forEach(add);
   if (Array.isArray(body.tools)) add(JSON.stringify(body.tools));
   add(body.instructions);
+  addContent(body.system);
   if (typeof body.input === "string") add(body.input);
   const turns = Array.isArray(body.messages) ? body.messages : Array.isArray(body.input) ? body.input : [];
   for (const turn of turns as readonly (Turn | string | number)[]) {
@@ -185,11 +212,24 @@ function walkPrompt(value: unknown, into: string[] | null): number {
       add(turn);
       continue;
     }
-    for (const said of [turn.content, turn.output]) {
-      if (typeof said === "string") add(said);
-      else if (Array.isArray(said)) for (const part of said) add((part as { readonly text?: unknown } | null)?.text);
-    }
+    addContent(turn.content);
+    addContent(turn.output);
     add(turn.arguments);
   }
   return length;
+}
+
+/** Blocks that Anthropic's API alone has and that hold text. */
+const OF_ANTHROPIC: ReadonlySet<string> = new Set(["thinking", "tool_use", "tool_result", "document"]);
+
+/** The text of such a block. */
+function addBlock(
+  block: JsonObject,
+  { add, addContent }: { readonly add: (text: unknown) => void; readonly addContent: (content: unknown) => void },
+): void {
+  add(block["thinking"]);
+  addContent(block["content"]);
+  if (block["input"] !== undefined) add(JSON.stringify(block["input"]));
+  const { source } = block;
+  if (isObject(source) && source["type"] === "text") add(source["data"]);
 }

@@ -6,6 +6,7 @@ import { parseUsage, usageOf } from "./usage.ts";
 const reported = {
   inputTokens: null,
   cachedInputTokens: null,
+  cacheWriteTokens: null,
   outputTokens: null,
   reasoningTokens: null,
   reportedCostNanoUsd: null,
@@ -23,9 +24,17 @@ test("explicit zeros stay zero, and what is absent is null", () => {
 
 test("details are read, and null details are no details", () => {
   const usage = { prompt_tokens: 9, completion_tokens: 5 };
-  const details = { prompt_tokens_details: { cached_tokens: 0 }, completion_tokens_details: { reasoning_tokens: 4 } };
+  const details = {
+    prompt_tokens_details: { cached_tokens: 0, cache_write_tokens: 2 },
+    completion_tokens_details: { reasoning_tokens: 4 },
+  };
   const wanted = { ...reported, inputTokens: 9, outputTokens: 5 };
-  assert.deepEqual(parseUsage({ ...usage, ...details }), { ...wanted, cachedInputTokens: 0, reasoningTokens: 4 });
+  assert.deepEqual(parseUsage({ ...usage, ...details }), {
+    ...wanted,
+    cachedInputTokens: 0,
+    cacheWriteTokens: 2,
+    reasoningTokens: 4,
+  });
   assert.deepEqual(
     parseUsage({ ...usage, prompt_tokens_details: null, completion_tokens_details: { reasoning_tokens: null } }),
     wanted,

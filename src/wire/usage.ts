@@ -57,6 +57,8 @@ export function parseUsage(value: unknown): Usage | null {
     cachedInputTokens:
       count(member(member(value, "prompt_tokens_details"), "cached_tokens")) ??
       count(member(value, "prompt_cache_hit_tokens")),
+    // OpenRouter's field; OpenAI itself does not charge for it.
+    cacheWriteTokens: count(member(member(value, "prompt_tokens_details"), "cache_write_tokens")),
     outputTokens,
     reasoningTokens: count(member(member(value, "completion_tokens_details"), "reasoning_tokens")),
     reportedCostNanoUsd: nano !== null && Number.isSafeInteger(nano) ? nano : null,

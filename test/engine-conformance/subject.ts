@@ -72,6 +72,8 @@ export interface ConformanceOptions {
   readonly unconnectable: (() => Promise<Subject>) | Skip;
   /** An engine that takes whole answers of at most so many bytes. */
   readonly limited: ((maxAnswerBytes: number) => Promise<Subject>) | Skip;
+  /** Why it has no text completions, where it has none. */
+  readonly completions?: Skip;
   /** What `probe` says while it is up. */
   readonly report: EngineReport;
 }

@@ -1,3 +1,4 @@
+import { NO_RUN_LIMITS } from "../../src/base/run.ts";
 import type { KernelConfig } from "../../src/kernel/config.ts";
 
 /** A configuration with these backends at one site, all of which serve the model `m`. */
@@ -43,6 +44,12 @@ export function configOf(
     emptyPools: [],
     classes: { standard: { ttftMs: null, tpotMs: null, e2eMs: null } },
     limits: { maxQueued: 10, queueTimeoutMs: 1000, maxAttempts: 3, maxUnsettled: 100, ...limits },
+    runs: {
+      defaults: { limits: NO_RUN_LIMITS, maxOutputTokens: 1000, unknown: "refuse" },
+      tenants: {},
+      maxKept: 100,
+      idleMs: 60_000,
+    },
     cooldown: { firstMs: 1000, maxMs: 60_000 },
   };
 }

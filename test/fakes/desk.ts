@@ -1,10 +1,11 @@
 import type { ErrorCode } from "../../src/base/errors.ts";
 import type { BackendId, RequestId } from "../../src/base/ids.ts";
+import type { Endpoint } from "../../src/base/job.ts";
 import type { ModelView } from "../../src/base/model.ts";
 import type { BackendView } from "../../src/kernel/view.ts";
-import type { ConnectionLimit, Desk } from "../../src/ports/desk.ts";
+import type { ConnectionLimit, Desk, RunPage } from "../../src/ports/desk.ts";
 import type { Exchange, ExchangeOwner } from "../../src/ports/exchange.ts";
-import type { StoredReceipt } from "../../src/ports/store.ts";
+import type { PageOf, RecentRun, StoredReceipt } from "../../src/ports/store.ts";
 
 /** A model of which nothing is known but what is given. */
 export function modelViewOf(model: string, given: Partial<ModelView> = {}): ModelView {
@@ -30,6 +31,10 @@ export class FakeDesk implements Desk {
   readonly exchanges: Exchange[] = [];
   readonly gone: RequestId[] = [];
   readonly goneCodes: Parameters<ExchangeOwner["gone"]>[0][] = [];
+  /** A run by tenant and id, and the pages that were asked for. */
+  readonly runPages = new Map<string, RunPage>();
+  readonly pagesAsked: PageOf[] = [];
+  recentRuns: readonly RecentRun[] = [];
   readonly receipts = new Map<RequestId, StoredReceipt | "pending">();
   storeTrouble: string | null = null;
   warnings: readonly string[] = [];
@@ -72,9 +77,24 @@ export class FakeDesk implements Desk {
     };
   }
 
+  modelMeta(model: string): { readonly layers: number } | null {
+    return model === "m" ? { layers: 3 } : null;
+  }
+
   models(holder: Parameters<Desk["models"]>[0]): readonly ModelView[] {
     this.modelsFor.push(holder);
     return this.modelViews;
+  }
+
+  /** Endpoints that the model `m` is served at. */
+  endpoints: readonly Endpoint[] = ["chat", "completions", "messages"];
+
+  serves(_holder: Parameters<Desk["models"]>[0], model: string, endpoint: Endpoint): boolean {
+    return model === "m" && this.endpoints.includes(endpoint);
+  }
+
+  countTokens(text: string): number {
+    return text.length;
   }
 
   backends(): readonly BackendView[] {
@@ -100,6 +120,17 @@ export class FakeDesk implements Desk {
     const found = this.receipts.get(receiptId) ?? null;
     const isTheirs = found === null || found === "pending" || found.receipt.principal.tenant === tenant;
     return isTheirs ? found : null;
+  }
+
+  async run(tenant: string, runId: string, page: PageOf): Promise<RunPage | null> {
+    if (!this.canRead) throw new Error("the disk is gone");
+    this.pagesAsked.push(page);
+    return this.runPages.get(`${tenant} ${runId}`) ?? null;
+  }
+
+  async runs(_tenant: string, limit: number): Promise<readonly RecentRun[]> {
+    if (!this.canRead) throw new Error("the disk is gone");
+    return this.recentRuns.slice(0, limit);
   }
 
   metrics(): string {

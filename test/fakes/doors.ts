@@ -4,7 +4,8 @@ import type { Receipt } from "../../src/base/receipt.ts";
 import type { Posting } from "../../src/ledger/codec.ts";
 import type { Engine, EngineCall, EngineReport, EngineSink, Made, SendOrder } from "../../src/ports/engine.ts";
 import type { Exchange, ExchangeFailure } from "../../src/ports/exchange.ts";
-import type { Store, StoredReceipt, StoreListener } from "../../src/ports/store.ts";
+import { addToRun, newRunRecord, type RunRecord } from "../../src/base/run-record.ts";
+import type { PageOf, RecentRun, Store, StoredReceipt, StoreListener } from "../../src/ports/store.ts";
 
 /** Nothing made. */
 export const NOTHING_MADE: Made = { reported: null, outputText: "", contentPieces: 0 };
@@ -78,6 +79,10 @@ export class FakeExchange implements Exchange {
     return "one two three";
   }
 
+  joined(step: number): void {
+    this.log.push(`joined ${step}`);
+  }
+
   write(chunk: Buffer): boolean {
     if (this.#isCommitted) this.log.push(`sent ${chunk.toString()}`);
     else this.#held.push(chunk.toString());
@@ -126,6 +131,7 @@ export function jobOf(requestId: RequestId): Job {
     attributes: {},
     prefixHashes: [],
     blockTokens: null,
+    run: null,
   };
 }
 
@@ -135,6 +141,7 @@ export class FakeStore implements Store {
   readonly postings: Posting[] = [];
   lost = 0;
   isClosed = false;
+  recalls = 0;
   /** Called inside `read`, before its answer is known. */
   onRead: () => void = () => {};
   #listener: StoreListener | null = null;
@@ -162,6 +169,27 @@ export class FakeStore implements Store {
     const found = this.kept.get(receiptId) ?? null;
     this.onRead();
     return found;
+  }
+
+  async recall(tenant: string, runId: string): Promise<RunRecord | null> {
+    this.recalls += 1;
+    this.onRead();
+    const receipts = await this.runReceipts(tenant, runId, { after: -1, limit: Infinity });
+    if (receipts.length === 0) return null;
+    const record = newRunRecord();
+    for (const { receipt } of receipts) addToRun(record, receipt);
+    return record;
+  }
+
+  async runReceipts(tenant: string, runId: string, page: PageOf): Promise<readonly StoredReceipt[]> {
+    return [...this.kept.values()]
+      .filter(({ receipt }) => receipt.principal.tenant === tenant && receipt.runId === runId)
+      .filter(({ leafIndex }) => leafIndex > page.after)
+      .slice(0, page.limit);
+  }
+
+  recentRuns(): Promise<readonly RecentRun[]> {
+    return Promise.resolve([]);
   }
 
   close(): Promise<number> {

@@ -26,7 +26,13 @@ export function receiptOf(receiptId: RequestId, tenant = "default"): Receipt {
     outcome: "completed",
     code: null,
     finishReason: "stop",
-    tokens: { input: figure(10), cachedInput: figure(0), output: figure(20), reasoning: figure(0) },
+    tokens: {
+      input: figure(10),
+      cachedInput: figure(0),
+      cacheWrite: figure(0),
+      output: figure(20),
+      reasoning: figure(0),
+    },
     time: { queueUs: figure(1), ttftUs: figure(2), tpotUs: figure(3), e2eUs: figure(4) },
     costNanoUsd: figure(30),
     costLines: [],
@@ -34,5 +40,8 @@ export function receiptOf(receiptId: RequestId, tenant = "default"): Receipt {
     carbonMicrograms: figure(0),
     choice: { reason: "least_loaded", excluded: [] },
     attempts: [],
+    runId: null,
+    step: null,
+    runLimits: null,
   };
 }

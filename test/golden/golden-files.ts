@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { ERRORS, type ErrorCode } from "../../src/base/errors.ts";
 import { OpenAiEngine } from "../../src/engines/openai.ts";
+import { shown } from "../../src/gateway/runs.ts";
 import { Gateway } from "../../src/gateway/server.ts";
 import { errorEnvelope } from "../../src/wire/error.ts";
 import { modelEntry } from "../../src/wire/models.ts";
@@ -13,7 +14,13 @@ import { PATIENT } from "../engine-conformance/subject.ts";
 import { FIXTURES, observationOf } from "../engines/fixtures.ts";
 import { FakeDesk, modelViewOf } from "../fakes/desk.ts";
 import { GATEWAY_OPTIONS } from "../fakes/gateway.ts";
+import { anthropicGolden } from "../shapes/anthropic/golden.ts";
+import { cloudGoldenFiles } from "../shapes/cloud-golden.ts";
+import { runPageOf } from "../fakes/run.ts";
 import { startMock } from "../upstream/mock-upstream.ts";
+
+/** Half a minute after the run began. */
+const RUN_SEEN_WALL_MS = 1_700_000_030_000;
 
 /** One golden file, by its name from this folder. */
 export interface GoldenFile {
@@ -25,10 +32,16 @@ export interface GoldenFile {
 export async function makeGoldenFiles(): Promise<readonly GoldenFile[]> {
   return [
     { name: "errors.txt", text: errorLines() },
+    {
+      name: "run.json",
+      text: `${JSON.stringify(shown("agent-7", runPageOf("agent-7"), RUN_SEEN_WALL_MS), null, 2)}\n`,
+    },
     { name: "models.txt", text: modelList() },
     { name: "answer-stream.http", text: await answerText({ stream: true }) },
     { name: "answer-stream-usage.http", text: await answerText({ stream: true, wantsUsage: true }) },
     { name: "answer-whole.http", text: await answerText({ stream: false }) },
+    ...anthropicGolden(),
+    ...cloudGoldenFiles(),
     ...FIXTURES.map((fixture) => ({
       name: `../engines/fixtures/${fixture.name}/expected.json`,
       text: `${JSON.stringify(observationOf(fixture), null, 2)}\n`,
@@ -61,6 +74,7 @@ function modelList(): string {
   const price = {
     inputNanoUsdPerMillion: 150_000_000,
     cachedInputNanoUsdPerMillion: 75_000_000,
+    cacheWriteNanoUsdPerMillion: null,
     outputNanoUsdPerMillion: 600_000_000,
     reasoningNanoUsdPerMillion: null,
     isFrom: true,

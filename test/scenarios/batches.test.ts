@@ -72,6 +72,24 @@ async function resultsOf(on: OpenAI, fileId: string | null | undefined): Promise
   return results.toSorted((a, b) => a.custom_id.localeCompare(b.custom_id));
 }
 
+describe("lines that name a run", () => {
+  it("are its steps and share its limits; a name that is none is refused", async () => {
+    const lines = ["a", "b"].map((id) => line(id, "ok", { metadata: { run_id: "batched" } }));
+    const batch = await begin(client, [...lines, line("c", "ok", { metadata: { run_id: "no name" } })]);
+    const { output_file_id: good, error_file_id: bad } = await ended(client, batch);
+    assert.deepEqual(
+      (await resultsOf(client, good)).map(({ custom_id: id }) => id),
+      ["a", "b"],
+    );
+    const [refused] = await resultsOf(client, bad);
+    assert.deepEqual([refused?.custom_id, refused?.response?.status_code], ["c", 400]);
+    const runOf = async (): Promise<{ steps: number; receipts: unknown[] }> =>
+      (await (await fetch(`${server.origin}/api/runs/batched`)).json()) as { steps: number; receipts: unknown[] };
+    await until("both receipts are stored", async () => (await runOf()).receipts.length === 2);
+    assert.equal((await runOf()).steps, 2);
+  });
+});
+
 describe("the OpenAI SDK's files", () => {
   it("are stored, listed newest first, read and deleted", async () => {
     const made: string[] = [];

@@ -174,6 +174,12 @@ async function oneRequestTooMany(): Promise<Seen> {
   return answer;
 }
 
+/** What the second of two equal calls of a run is answered. */
+async function secondOfRun(headers: Readonly<Record<string, string>>): Promise<Seen> {
+  await chat(server, "ok", { headers }).text();
+  return asked("ok", {}, headers);
+}
+
 const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   invalid_json: () => seen(post(server, "/chat/completions", { body: "{" })),
   json_too_deep: () => seen(post(server, "/chat/completions", { body: "[".repeat(1000) })),
@@ -206,6 +212,10 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   file_storage_full: () => uploaded(900),
   batch_not_found: () => fetched("/v1/batches/batch_none"),
   receipt_not_found: () => fetched("/api/receipts/018f0000-0000-7000-8000-000000000000"),
+  run_not_found: () => fetched("/api/runs/no-such-run"),
+  run_limit_exceeded: () => secondOfRun({ "x-baseload-run": "one-step", "x-baseload-run-max-steps": "1" }),
+  run_limit_unknown: () => asked("ok", {}, { "x-baseload-run": "unpriced", "x-baseload-run-max-usd": "1" }),
+  run_loop_detected: () => secondOfRun({ "x-baseload-run": "loop", "x-baseload-run-max-same-calls": "1" }),
   idempotency_conflict: async () => {
     await asked("ok", {}, { "idempotency-key": "conflict" }).catch(() => {});
     return asked("ok", { max_tokens: 3 }, { "idempotency-key": "conflict" });

@@ -1,5 +1,6 @@
 import { ENGINE_KINDS } from "../../base/engine-observation.ts";
 import { addressFindings } from "./addresses.ts";
+import { credentialFindings } from "./cloud-checks.ts";
 import { modelFindings } from "./model-checks.ts";
 import { NAME_PATTERN, NAME_REMEDY } from "./names.ts";
 import { shown } from "./problems.ts";
@@ -52,6 +53,7 @@ function backendFindings(raw: unknown): Finding[] {
   for (const [name, backend] of entriesOf(backends)) {
     if (!isRecord(backend)) continue;
     findings.push(...placeFindings(name, backend), ...addressFindings(name, backend));
+    findings.push(...credentialFindings(name, backend));
     const site = fieldOf(backend, "site");
     if (site === undefined && sites.length > 1) {
       findings.push(finding(["backends", name], "site is missing", `write site: with one of ${list(sites)}`));

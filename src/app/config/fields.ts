@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { decimalToInteger } from "./decimal.ts";
-import type { DecimalFault } from "./decimal.ts";
+import { decimalToInteger } from "../../base/decimal.ts";
+import type { DecimalFault } from "../../base/decimal.ts";
 import { say } from "./say.ts";
 
 /** The longest time a timer takes: 2^31 − 1 milliseconds, about 24 days. */

@@ -35,6 +35,7 @@ const SERVER_DEFAULTS = {
   idempotencyKeepMs: 600000,
   idempotencyMaxBytes: 67108864,
   clientIdleMs: 60000,
+  memoryLimitBytes: null,
   shutdownMs: 10000,
   defaultClass: "standard",
 };
@@ -68,7 +69,7 @@ test("without a file there is one embedded backend with the tiny model, on loopb
       id: "embedded",
       site: "local",
       models: { "baseload-tiny": "baseload-tiny" },
-      endpoints: ["chat", "completions", "embeddings", "responses"],
+      endpoints: ["chat", "completions", "embeddings", "responses", "messages"],
       maxConcurrent: 4,
       quota: null,
       contextTokens: null,
@@ -128,7 +129,7 @@ test("what a backend has itself is told to its engine, and the conversations tha
   const config = load(withBackend("url: http://127.0.0.1/v1", "endpoints: [responses]", "onLoss: drop"));
   const [engine] = config.engines;
   assert.deepEqual(engine?.kind === "openai" && [engine.speaks, engine.onLoss], [["responses"], "drop"]);
-  assert.deepEqual(config.kernel.backends[0]?.endpoints, ["responses", "chat"]);
+  assert.deepEqual(config.kernel.backends[0]?.endpoints, ["responses", "chat", "messages"]);
   const text = load(withBackend("url: http://127.0.0.1/v1", "endpoints: [completions]"));
   assert.deepEqual(text.kernel.backends[0]?.endpoints, ["completions"]);
 });
@@ -189,6 +190,7 @@ backends:
   assert.deepEqual(config.kernel.backends[0]?.price, {
     inputNanoUsdPerMillion: Number.MAX_SAFE_INTEGER,
     cachedInputNanoUsdPerMillion: 1,
+    cacheWriteNanoUsdPerMillion: null,
     outputNanoUsdPerMillion: 600_000_000,
     reasoningNanoUsdPerMillion: null,
   });

@@ -1,5 +1,6 @@
 import type { ModelCard } from "../../base/model.ts";
 import type { KernelConfig } from "../../kernel/config.ts";
+import { isPattern } from "../../policy/model-names.ts";
 import type { ModelRules, TenantRules } from "../../policy/access.ts";
 import type { ParsedConfig } from "./schema.ts";
 
@@ -60,4 +61,11 @@ function isLimited({ models, denyModels }: Limits): boolean {
 
 function rulesOf({ models, denyModels }: Limits): ModelRules {
   return { allow: models ?? null, deny: denyModels ?? [] };
+}
+
+/** Whether a family's members are worth asking for; any name at all is no family. */
+export function hasFamily(models: "*" | readonly string[] | Readonly<Record<string, unknown>>): boolean {
+  if (models === "*") return false;
+  const names = Array.isArray(models) ? models : Object.keys(models);
+  return names.some((name) => name !== "*" && isPattern(name));
 }

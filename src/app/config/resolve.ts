@@ -1,34 +1,42 @@
 import { dirname, resolve } from "node:path";
-import type { BackendConfig, ClassConfig, Price, SiteConfig } from "../../kernel/config.ts";
+import type { EngineKind } from "../../base/engine-observation.ts";
+import type { BackendConfig, ClassConfig, KernelConfig, Price, RunRules, SiteConfig } from "../../kernel/config.ts";
 import { present } from "../../base/assert.ts";
-import { servedBy } from "../../wire/shapes.ts";
+import { CONVERSATIONS, servedBy } from "../../wire/shapes.ts";
 import { addressed } from "./addresses.ts";
 import type { Quota } from "../../dispatch/quota.ts";
-import { isPattern } from "../../policy/model-names.ts";
 import { BUILT_IN_CLASSES, DEFAULT_SITE, siteNames } from "./checks.ts";
 import { embeddedName } from "./embedded-name.ts";
-import { resolveAccess, resolveModels } from "./resolve-models.ts";
+import { type CloudBackend, cloudEngine, isCloud } from "./resolve-cloud.ts";
+import { hasFamily, resolveAccess, resolveModels } from "./resolve-models.ts";
 import type { ParsedBackend, ParsedConfig } from "./schema.ts";
+import { lowerCased, secretSource } from "./sources.ts";
 import type {
+  AnthropicEngineConfig,
   AppConfig,
   DiscoveredConfig,
   DiscoverySource,
   EngineConfig,
   KeyConfig,
   OpenAiEngineConfig,
-  SecretSource,
   TenantConfig,
   TlsConfig,
 } from "./types.ts";
 
-type OpenAiBackend = Exclude<ParsedBackend, { engine: "embedded" }>;
+type AnthropicBackend = Extract<ParsedBackend, { engine: "anthropic" }>;
+type OpenAiBackend = Exclude<ParsedBackend, { engine: "embedded" } | AnthropicBackend | CloudBackend>;
+
+/** Whether a backend's members are found while it runs. */
+function isDiscovered(backend: ParsedBackend): backend is OpenAiBackend {
+  return "discover" in backend && backend.discover !== undefined;
+}
 
 /** Makes the configuration that the program runs on. `file` is the path that relative paths in it start from. */
 export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
   const { server, storage } = parsed;
   const from = dirname(resolve(file));
   const all = Object.entries(parsed.backends);
-  const backends = all.filter(([, backend]) => backend.engine === "embedded" || backend.discover === undefined);
+  const backends = all.filter(([, backend]) => !isDiscovered(backend));
   return {
     kernel: {
       version: 1,
@@ -44,6 +52,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
         maxAttempts: server.maxAttempts,
         maxUnsettled: storage.maxUnsettled,
       },
+      runs: resolveRuns(parsed),
       cooldown: { firstMs: server.cooldownFirstMs, maxMs: server.cooldownMaxMs },
     },
     storage: {
@@ -71,6 +80,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
       idempotencyKeepMs: server.idempotencyKeepMs,
       idempotencyMaxBytes: server.idempotencyMaxBytes,
       clientIdleMs: server.clientIdleMs,
+      memoryLimitBytes: server.memoryLimitBytes ?? null,
       shutdownMs: server.shutdownMs,
       defaultClass: server.defaultClass,
     },
@@ -111,10 +121,8 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
   return {
     id,
     site: present(backend.site ?? sites[0], "a site always exists"),
-    ...(backend.engine === "embedded"
-      ? { models: { [embeddedName(backend)]: embeddedName(backend) } }
-      : addressed(backend.engine ?? "openai", backend.models)),
-    endpoints: servedBy(backend.endpoints),
+    ...modelsOf(backend),
+    endpoints: isCloud(backend) ? [...CONVERSATIONS, "embeddings"] : servedBy(backend.endpoints),
     maxConcurrent: lowest(backend.maxConcurrent ?? sequences, quota?.concurrent),
     quota: quota === undefined ? null : resolveQuota(quota),
     contextTokens: backend.contextTokens ?? null,
@@ -123,6 +131,11 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
     drainMs: backend.onDisconnect === "drain" ? backend.drainMs : null,
     watch: backend.watch,
   };
+}
+
+function modelsOf(backend: ParsedBackend): Pick<BackendConfig, "models" | "addresses"> {
+  if (backend.engine === "embedded") return { models: { [embeddedName(backend)]: embeddedName(backend) } };
+  return addressed(isCloud(backend) ? "openai" : engineKind(backend), backend.models);
 }
 
 function lowest(limit: number | null, other: number | undefined): number | null {
@@ -144,7 +157,7 @@ function resolveDiscovered(
   backend: ParsedBackend,
   of: { readonly from: string; readonly sites: readonly string[] },
 ): DiscoveredConfig[] {
-  if (backend.engine === "embedded" || backend.discover === undefined) return [];
+  if (!isDiscovered(backend) || backend.discover === undefined) return [];
   const { dns, port, file, everyMs, keepMs, scheme, path } = backend.discover;
   const source: DiscoverySource =
     file === undefined
@@ -154,17 +167,11 @@ function resolveDiscovered(
   return [{ name, source, everyMs, keepMs, scheme, path, backend: resolveBackend(name, backend, of.sites), engine }];
 }
 
-/** Whether a family's members are worth asking for; any name at all is no family. */
-function hasFamily(models: NonNullable<OpenAiBackend["models"]>): boolean {
-  if (models === "*") return false;
-  const names = Array.isArray(models) ? models : Object.keys(models);
-  return names.some((name) => name !== "*" && isPattern(name));
-}
-
 function resolvePrice(price: NonNullable<ParsedBackend["price"]>): Price {
   return {
     inputNanoUsdPerMillion: price.inputUsdPerMillion,
     cachedInputNanoUsdPerMillion: price.cachedInputUsdPerMillion ?? null,
+    cacheWriteNanoUsdPerMillion: price.cacheWriteUsdPerMillion ?? null,
     outputNanoUsdPerMillion: price.outputUsdPerMillion,
     reasoningNanoUsdPerMillion: price.reasoningUsdPerMillion ?? null,
   };
@@ -183,21 +190,39 @@ function resolveEngine(backendId: string, backend: ParsedBackend, from: string):
       threads: backend.threads ?? null,
     };
   }
-  return openAiEngine(backendId, backend, from);
+  if (isCloud(backend)) return cloudEngine(backendId, backend, from);
+  if (backend.engine !== "anthropic") return openAiEngine(backendId, backend, from);
+  const { defaultMaxTokens } = backend;
+  return { kind: "anthropic", ...httpEngine(backendId, backend, from), defaultMaxTokens };
 }
 
 function openAiEngine(backendId: string, backend: OpenAiBackend, from: string): OpenAiEngineConfig {
+  const kind = engineKind(backend);
   return {
     kind: "openai",
+    ...httpEngine(backendId, backend, from),
+    speaks: [...new Set(backend.endpoints)],
+    ...(kind === "openai" ? {} : { engineKind: kind }),
+  };
+}
+
+/** Whose own endpoints a backend has; Anthropic's API has none that are read. */
+function engineKind({ engine }: OpenAiBackend | AnthropicBackend): EngineKind | "auto" {
+  return engine === undefined || engine === "anthropic" ? "openai" : engine;
+}
+
+/** What every engine that is reached by HTTP has. */
+function httpEngine(
+  backendId: string,
+  backend: OpenAiBackend | AnthropicBackend,
+  from: string,
+): Omit<AnthropicEngineConfig, "kind" | "defaultMaxTokens"> {
+  return {
     backendId,
     url: (backend.url ?? "").replace(/\/+$/, ""),
     key: backend.key === undefined ? null : secretSource(backend.key, from),
-    headers: Object.fromEntries(
-      Object.entries(backend.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
-    ),
-    speaks: [...new Set(backend.endpoints)],
+    headers: lowerCased(backend.headers),
     onLoss: backend.onLoss,
-    ...(backend.engine === undefined || backend.engine === "openai" ? {} : { engineKind: backend.engine }),
     discoverModels: backend.models === undefined || hasFamily(backend.models),
     modelsAreOptional: backend.models !== undefined,
   };
@@ -222,10 +247,34 @@ function resolveTenant(id: string, tenant: ParsedConfig["tenants"][string], from
   return { id, keys };
 }
 
-function secretSource(
-  source: { readonly env?: string | undefined; readonly file?: string | undefined },
-  from: string,
-): SecretSource {
-  if (source.env !== undefined) return { env: source.env };
-  return { file: resolve(from, present(source.file, "the schema lets a source have exactly one of env and file")) };
+function resolveRuns({ runs, tenants }: ParsedConfig): KernelConfig["runs"] {
+  const own = Object.entries(tenants).flatMap(([id, tenant]) =>
+    tenant.runs === undefined ? [] : [[id, resolveRules(runs, tenant.runs)] as const],
+  );
+  return {
+    defaults: resolveRules(runs, {}),
+    tenants: Object.fromEntries(own),
+    maxKept: runs.maxKept,
+    idleMs: runs.idleMs,
+  };
+}
+
+type OwnRuns = NonNullable<ParsedConfig["tenants"][string]["runs"]> | Record<string, never>;
+
+/** What a tenant has of its own stands in place of what is said for all, key by key. */
+function resolveRules(all: ParsedConfig["runs"], own: OwnRuns): RunRules {
+  const maxSeconds = own.maxSeconds ?? all.maxSeconds;
+  const maxSameCalls = own.maxSameCalls ?? all.maxSameCalls;
+  return {
+    limits: {
+      maxSteps: own.maxSteps ?? all.maxSteps ?? null,
+      maxTokens: own.maxTokens ?? all.maxTokens ?? null,
+      maxCostNanoUsd: own.maxUsd ?? all.maxUsd ?? null,
+      maxEnergyMilliJoules: own.maxJoules ?? all.maxJoules ?? null,
+      maxWallMs: maxSeconds === undefined ? null : maxSeconds * 1000,
+      maxSameCalls: maxSameCalls === 0 ? null : maxSameCalls,
+    },
+    maxOutputTokens: own.maxOutputTokens ?? all.maxOutputTokens,
+    unknown: own.unknown ?? all.unknown,
+  };
 }

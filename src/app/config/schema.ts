@@ -1,14 +1,16 @@
 import { z } from "zod";
 import { ENGINE_KINDS } from "../../base/engine-observation.ts";
+import { DEFAULT_MAX_TOKENS } from "../../wire/anthropic/shape.ts";
 import { discover } from "./discover-fields.ts";
 import { count, decimal, milliseconds, objective, optionalCount } from "./fields.ts";
 import { modelEntry, modelName, modelRules } from "./model-fields.ts";
 import { name, named } from "./names.ts";
 import { say } from "./say.ts";
+import { runs, tenantRuns } from "./run-fields.ts";
 import { env, literalKey, secretFile, secretSource } from "./secret-fields.ts";
 import { network, tls } from "./server-fields.ts";
 import { quota } from "./quota-fields.ts";
-import { baseUrl, headers } from "./upstream-fields.ts";
+import { baseUrl, headers, serviceUrl } from "./upstream-fields.ts";
 
 /** Keys that hold decimal numbers. The reader keeps their text, so that no figure passes through binary floating point. */
 export const DECIMAL_KEYS: ReadonlySet<string> = new Set([
@@ -17,8 +19,11 @@ export const DECIMAL_KEYS: ReadonlySet<string> = new Set([
   "gridGramsPerKwh",
   "inputUsdPerMillion",
   "cachedInputUsdPerMillion",
+  "cacheWriteUsdPerMillion",
   "outputUsdPerMillion",
   "reasoningUsdPerMillion",
+  "maxUsd",
+  "maxJoules",
   "loraScale",
 ]);
 
@@ -79,6 +84,9 @@ const server = z.strictObject({
     "Bytes of all answers kept for idempotency keys. The oldest make room; one that is larger is not kept.",
   ),
   clientIdleMs: milliseconds(60_000, "How long a client may leave bytes of its answer unread before it is closed."),
+  memoryLimitBytes: optionalCount(
+    "Memory that the models of embedded engines may take together, in bytes, by estimate. Models that do not fit at once are loaded when they are asked for, and the one used longest ago leaves. Absent: all are loaded.",
+  ),
   shutdownMs: z
     .int()
     .min(0)
@@ -137,6 +145,10 @@ const price = z.strictObject({
     9,
     "US dollars per million input tokens read from a cache. Absent: as input.",
   ).optional(),
+  cacheWriteUsdPerMillion: decimal(
+    9,
+    "US dollars per million input tokens written to the provider's cache. Absent: as input.",
+  ).optional(),
   outputUsdPerMillion: decimal(9, "US dollars per million output tokens."),
   reasoningUsdPerMillion: decimal(9, "US dollars per million reasoning tokens. Absent: as output.").optional(),
 });
@@ -147,11 +159,11 @@ const common = {
     .optional()
     .describe("The site it stands at, one of `sites`. May be left out when there is only one."),
   endpoints: z
-    .array(z.enum(["chat", "completions", "responses", "embeddings"]))
+    .array(z.enum(["chat", "completions", "responses", "embeddings", "messages", "count_tokens"]))
     .min(1)
     .default(["chat", "completions", "embeddings"])
     .describe(
-      "What it has itself: chat is /v1/chat/completions, completions /v1/completions, responses /v1/responses, embeddings /v1/embeddings. Conversations of another shape than it has are converted.",
+      "What it has itself: chat is /v1/chat/completions, completions /v1/completions, responses /v1/responses, embeddings /v1/embeddings, messages /v1/messages, count_tokens /v1/messages/count_tokens. Conversations of another shape than it has are converted.",
     ),
   onLoss: z
     .enum(["refuse", "drop"])
@@ -177,6 +189,18 @@ const common = {
   drainMs: milliseconds(30_000, "How long an attempt whose client left may run on, with onDisconnect: drain."),
   watch: watch.prefault({}).describe("How long each stage of an answer may take before the attempt counts as failed."),
 };
+
+const notAChoice = (issue: { readonly input?: unknown }): string | undefined =>
+  issue.input === undefined
+    ? undefined
+    : say(
+        "not a choice of models",
+        "write a list of names, a map from the client's name to the backend's, or \"*\" for any name",
+      );
+
+const modelChoice = z.union([z.literal("*"), z.array(modelName).min(1), z.record(modelName, modelName)], {
+  error: notAChoice,
+});
 
 const addressedModel = z.strictObject({
   model: modelName.describe("The backend's own name of the model."),
@@ -209,10 +233,7 @@ const openai = z.strictObject({
   headers: headers.optional(),
   models: z
     .union([z.literal("*"), z.array(modelName).min(1), z.record(modelName, z.union([modelName, addressedModel]))], {
-      error: say(
-        "not a choice of models",
-        "write a list of names, a map from the client's name to the backend's, or \"*\" for any name",
-      ),
+      error: notAChoice,
     })
     .optional()
     .describe(
@@ -224,6 +245,38 @@ const openai = z.strictObject({
     "Tokens that prompt and answer may fill together. Absent: what its engine says, else unknown, so never a reason to refuse.",
   ),
   ...common,
+});
+
+const anthropic = z.strictObject({
+  engine: z.literal("anthropic").describe("Anthropic's Messages API, or another that is like it."),
+  url: baseUrl
+    .default("https://api.anthropic.com/v1")
+    .describe("Base URL of the API, up to and including /v1. http or https, without credentials or query."),
+  key: secretSource.optional().describe("The key sent as `x-api-key`: {env: NAME} or {file: PATH}."),
+  headers: headers.optional(),
+  models: modelChoice
+    .optional()
+    .describe(
+      'Models it serves: a list of names, a map from the name that clients use to the backend\'s own, or "*" for any name. A name that ends with a star is a family, such as claude-*. Absent: asked of GET url/models.',
+    ),
+  maxConcurrent: optionalCount("Requests it may hold at once. Absent: no limit."),
+  quota: quota.optional(),
+  contextTokens: optionalCount(
+    "Tokens that prompt and answer may fill together. Absent: unknown, so never a reason to refuse.",
+  ),
+  defaultMaxTokens: count(
+    1,
+    DEFAULT_MAX_TOKENS,
+    "max_tokens of a converted request that names none, since this API wants one. An answer that comes to it ends with finish_reason length.",
+  ),
+  ...common,
+  endpoints: z
+    .array(z.enum(["messages", "count_tokens"]))
+    .min(1)
+    .default(["messages", "count_tokens"])
+    .describe(
+      "What it has itself: messages is /v1/messages, count_tokens /v1/messages/count_tokens. Conversations of another shape are converted.",
+    ),
 });
 
 const embedded = z.strictObject({
@@ -245,7 +298,77 @@ const embedded = z.strictObject({
   ...common,
 });
 
-const backend = z.discriminatedUnion("engine", [openai, embedded]);
+// What a cloud's engine serves is what can be converted for it.
+const { endpoints: _endpoints, ...commonOfClouds } = common;
+
+const cloud = {
+  headers: headers.optional(),
+  models: modelChoice.describe(
+    'Models it serves: a list of names, a map from the name that clients use to the service\'s own, or "*" for any name. A name that ends with a star is a family, such as gemini-*.',
+  ),
+  maxConcurrent: optionalCount("Requests it may hold at once. Absent: no limit."),
+  quota: quota.optional(),
+  contextTokens: optionalCount(
+    "Tokens that prompt and answer may fill together. Absent: unknown, so never a reason to refuse.",
+  ),
+  ...commonOfClouds,
+};
+
+const gemini = z.strictObject({
+  engine: z.literal("gemini").describe("Google's Gemini API, that of AI Studio."),
+  url: serviceUrl("Base URL, without the API's version. http or https, without credentials or query.").default(
+    "https://generativelanguage.googleapis.com",
+  ),
+  key: secretSource.describe("The key sent as `x-goog-api-key`: {env: NAME} or {file: PATH}."),
+  ...cloud,
+  models: modelChoice
+    .optional()
+    .describe(
+      'Models it serves: a list of names, a map from the name that clients use to the service\'s own, or "*" for any name. A name that ends with a star is a family, such as gemini-*. Absent: asked of GET url/v1beta/models.',
+    ),
+});
+
+const vertex = z.strictObject({
+  engine: z.literal("vertex").describe("Gemini in Google's Vertex AI."),
+  project: z.string().min(1).describe("Id of the Google Cloud project."),
+  location: z
+    .string()
+    .regex(/^[a-z0-9-]+$/, { error: say("not a location", "write a region, such as europe-west4, or global") })
+    .default("global")
+    .describe("Where the models are: a region, such as europe-west4, or global."),
+  url: serviceUrl("Base URL in place of the location's own, without the API's version.").optional(),
+  serviceAccountFile: secretFile
+    .optional()
+    .describe("Path of the JSON file with a service account's key, relative to this file. Read at start."),
+  tokenFile: secretFile
+    .optional()
+    .describe(
+      "Path of a file with an access token that another program keeps fresh, relative to this file. In place of `serviceAccountFile`.",
+    ),
+  ...cloud,
+});
+
+const bedrock = z.strictObject({
+  engine: z.literal("bedrock").describe("Amazon Bedrock's Converse."),
+  region: z
+    .string()
+    .regex(/^[a-z0-9-]+$/, { error: say("not a region", "write it as AWS does, such as eu-central-1") })
+    .describe("The AWS region, such as eu-central-1."),
+  url: serviceUrl("Base URL in place of the region's own. http or https, without credentials or query.").optional(),
+  key: secretSource
+    .optional()
+    .describe("A Bedrock API key, sent as `authorization: Bearer`: {env: NAME} or {file: PATH}."),
+  accessKeyId: secretSource
+    .optional()
+    .describe("The access key's id, with which requests are signed: {env: NAME} or {file: PATH}. In place of `key`."),
+  secretAccessKey: secretSource.optional().describe("The access key's secret: {env: NAME} or {file: PATH}."),
+  sessionToken: secretSource
+    .optional()
+    .describe("The session token of a temporary access key: {env: NAME} or {file: PATH}. Read at start."),
+  ...cloud,
+});
+
+const backend = z.discriminatedUnion("engine", [openai, anthropic, embedded, gemini, vertex, bedrock]);
 
 const serviceClass = z.strictObject({
   ttftMs: objective("Time to first token."),
@@ -286,6 +409,7 @@ const key = z
 
 const tenant = z.strictObject({
   keys: z.array(key).min(1).describe("Keys that its programs send as `authorization: Bearer`."),
+  runs: tenantRuns.optional().describe("Limits of its runs, in place of those under `runs`, key by key."),
   ...modelRules("the tenant"),
 });
 
@@ -311,6 +435,7 @@ export const configSchema = z
       tenant,
       "Who may call, by name. Absent: no keys, loopback only, all requests belong to tenant `default`.",
     ).prefault({}),
+    runs: runs.prefault({}).describe("Limits of the runs of agents: of calls that name the same x-baseload-run."),
     storage: z
       .strictObject({
         maxUnsettled: count(1, 10_000, "Receipts that may wait for the disk before new requests are refused."),

@@ -34,30 +34,26 @@ export function withTables(text: string, tables: string): string {
   return `${text.slice(0, begin + TABLES_BEGIN.length)}\n\n${tables}\n${text.slice(end)}`;
 }
 
-/** What both engines take alike is one table; what only one takes, or takes differently, has its own. */
+/** What every engine takes alike is one table; what only some take, or take differently, stands in each one's own. */
 function backendTables(node: JsonSchemaNode): string {
-  const [openai, embedded] = present(node.additionalProperties || null, "backends are a map").oneOf ?? [];
-  const first = rowsOf(present(openai, "there is an openai engine"), "");
-  const second = rowsOf(present(embedded, "there is an embedded engine"), "");
-  const same = (row: Row, others: readonly Row[]): boolean =>
-    others.some((other) => JSON.stringify(other) === JSON.stringify(row));
-  return [
+  const engines = present(node.additionalProperties || null, "backends are a map").oneOf ?? [];
+  const all = engines.map((engine) => ({ name: nameOf(engine), rows: rowsOf(engine, "") }));
+  const isCommon = (row: Row): boolean =>
+    all.every(({ rows }) => rows.some((other) => JSON.stringify(other) === JSON.stringify(row)));
+  const common = present(all[0], "there is an engine").rows.filter(isCommon);
+  const own = all.map(({ name, rows }) =>
     section(
-      "backends.NAME",
-      first.filter((row) => same(row, second)),
-      node,
-    ),
-    section(
-      "backends.NAME with engine: openai",
-      first.filter((row) => !same(row, second)),
+      `backends.NAME with engine: ${name}`,
+      rows.filter((row) => !isCommon(row)),
       null,
     ),
-    section(
-      "backends.NAME with engine: embedded",
-      second.filter((row) => !same(row, first)),
-      null,
-    ),
-  ].join("\n");
+  );
+  return [section("backends.NAME", common, node), ...own].join("\n");
+}
+
+function nameOf(engine: JsonSchemaNode): string {
+  const { const: only, enum: [first] = [only] } = present(engine.properties?.["engine"], "an engine has its name");
+  return String(first);
 }
 
 function rowsOf(node: JsonSchemaNode, prefix: string): readonly Row[] {

@@ -26,6 +26,13 @@ export interface OpenAiEngineConfig {
   readonly modelsAreOptional: boolean;
 }
 
+/** Anthropic's Messages API by URL. */
+export interface AnthropicEngineConfig extends Omit<OpenAiEngineConfig, "kind" | "speaks" | "engineKind"> {
+  readonly kind: "anthropic";
+  /** `max_tokens` of a converted request that names none. */
+  readonly defaultMaxTokens: number;
+}
+
 /** llama.cpp in a child process. */
 export interface EmbeddedEngineConfig {
   readonly kind: "embedded";
@@ -40,7 +47,50 @@ export interface EmbeddedEngineConfig {
   readonly onLoss: OnLoss;
 }
 
-export type EngineConfig = OpenAiEngineConfig | EmbeddedEngineConfig;
+/** What the clouds' engines have in common. */
+interface CloudEngineCommon {
+  readonly backendId: string;
+  /** Base URL without the API's version or a trailing slash. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly onLoss: OnLoss;
+}
+
+/** Google AI Studio's API. */
+export interface GeminiEngineConfig extends CloudEngineCommon {
+  readonly kind: "gemini";
+  readonly key: SecretSource;
+  /** True when the kernel's `models` is null: names are asked of the API. */
+  readonly discoverModels: boolean;
+  /** Whether it is up without them, since the configuration names what it has. */
+  readonly modelsAreOptional: boolean;
+}
+
+/** Gemini in Vertex AI. Paths are absolute. */
+export interface VertexEngineConfig extends CloudEngineCommon {
+  readonly kind: "vertex";
+  readonly project: string;
+  readonly location: string;
+  readonly auth: { readonly serviceAccountFile: string } | { readonly tokenFile: string };
+}
+
+/** Amazon Bedrock. */
+export interface BedrockEngineConfig extends CloudEngineCommon {
+  readonly kind: "bedrock";
+  readonly region: string;
+  readonly auth:
+    | { readonly key: SecretSource }
+    | {
+        readonly accessKeyId: SecretSource;
+        readonly secretAccessKey: SecretSource;
+        /** Of a temporary key, or null. */
+        readonly sessionToken: SecretSource | null;
+      };
+}
+
+export type CloudEngineConfig = GeminiEngineConfig | VertexEngineConfig | BedrockEngineConfig;
+
+export type EngineConfig = OpenAiEngineConfig | AnthropicEngineConfig | EmbeddedEngineConfig | CloudEngineConfig;
 
 /** A backend whose members are found while it runs; each of them is a backend of its own in the kernel. */
 export interface DiscoveredConfig {
@@ -115,6 +165,8 @@ export interface ServerConfig {
   readonly idempotencyMaxBytes: number;
   /** How long a client may leave its answer unread. */
   readonly clientIdleMs: number;
+  /** What the models of embedded engines may take of memory together, by estimate; null is no limit. */
+  readonly memoryLimitBytes: number | null;
   /** For open streams to end after a stop signal. */
   readonly shutdownMs: number;
   /** The class of requests that name none. */

@@ -19,6 +19,22 @@ export const baseUrl = z
 export const URL_REMEDY =
   "give the base URL of an OpenAI-compatible API, such as https://api.example.com/v1, or write engine: embedded";
 
+/** Base URL of a service whose API's paths are known. */
+export function serviceUrl(meaning: string) {
+  return z
+    .string()
+    .check((context) => {
+      const fault = urlFault(context.value) ?? versionFault(context.value);
+      if (fault !== null) context.issues.push({ code: "custom", message: fault, input: null });
+    })
+    .meta({ description: meaning, format: "uri", pattern: "^[Hh][Tt][Tt][Pp][Ss]?://" });
+}
+
+function versionFault(text: string): string | null {
+  if (!/\/v1(beta\d*)?\/*$/.test(text)) return null;
+  return say("leads to a version of the API", "end it before the version, which this engine adds itself");
+}
+
 /** What is wrong with a base URL, never quoting it, or null. */
 function urlFault(text: string): string | null {
   if (!/^https?:\/\/[^\s]+$/i.test(text))
@@ -50,6 +66,7 @@ const OWN_HEADERS = new Set([
   "te",
   "expect",
   "keep-alive",
+  "anthropic-version",
 ]);
 
 /** Fixed headers for a backend. */

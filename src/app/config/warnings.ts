@@ -4,14 +4,20 @@ import { loopback } from "./bind.ts";
 import type { Finding } from "./problems.ts";
 import { shown } from "./problems.ts";
 import { nearest } from "./suggest.ts";
-import type { AppConfig, DiscoveredConfig, OpenAiEngineConfig } from "./types.ts";
+import type {
+  AnthropicEngineConfig,
+  AppConfig,
+  CloudEngineConfig,
+  DiscoveredConfig,
+  OpenAiEngineConfig,
+} from "./types.ts";
 
 /** What a good file may say and yet hardly mean. */
 export function warningsOf(config: AppConfig): readonly Finding[] {
   const { sites } = config.kernel;
   const backends = [...config.kernel.backends, ...config.discovered.map(({ backend }) => backend)];
   const upstreams = [
-    ...config.engines.filter((engine) => engine.kind === "openai"),
+    ...config.engines.filter((engine) => engine.kind !== "embedded"),
     ...config.discovered.map(anyMember),
   ];
   const unused = sites
@@ -59,7 +65,7 @@ function anyMember({ engine, scheme, path }: DiscoveredConfig): OpenAiEngineConf
   return { ...engine, url: `${scheme}://member${path}` };
 }
 
-function upstreamWarnings(engine: OpenAiEngineConfig): Finding[] {
+function upstreamWarnings(engine: OpenAiEngineConfig | AnthropicEngineConfig | CloudEngineConfig): Finding[] {
   const path = ["backends", engine.backendId];
   const url = new URL(engine.url);
   const findings = Object.keys(engine.headers)
@@ -71,7 +77,9 @@ function upstreamWarnings(engine: OpenAiEngineConfig): Finding[] {
         "use key: if the backend takes a bearer token",
       ),
     );
-  if (engine.key !== null && url.protocol === "http:" && !loopback(url.hostname)) {
+  // A cloud always gets credentials of one kind or another.
+  const isKeyed = engine.kind !== "openai" || engine.key !== null;
+  if (isKeyed && url.protocol === "http:" && !loopback(url.hostname)) {
     findings.push(warn([...path, "url"], "the key travels unencrypted", "use https, unless the network is trusted"));
   }
   return findings;

@@ -39,7 +39,8 @@ describe("an engine with four sequences", () => {
   after(() => engine.close());
 
   test("says what it loaded, on a socket for this user only", async () => {
-    const { parameterCount, threads, ...rest } = info;
+    const { parameterCount, threads, file, ...rest } = info;
+    assert.deepEqual([file.fileType, file.layers, file.pooling], ["F16", 3, null]);
     assert.deepEqual(rest, {
       modelName: TINY_MODEL_NAME,
       architecture: "llama",
@@ -165,7 +166,7 @@ describe("an engine with four sequences", () => {
       [CHAT, { ...hello, n: 2 }, 400, "unsupported_parameter"],
       [CHAT, { messages: [{ role: "user", content: "the ".repeat(3000) }] }, 400, "context_length_exceeded"],
       [COMPLETION, { prompt: "x", echo: true }, 400, "unsupported_parameter"],
-      ["/v1/embeddings", {}, 404, "not_found"],
+      ["/v1/rerank", {}, 404, "not_found"],
     ];
     for (const [where, body, status, code] of refused) {
       const answer = await ask(path, where, body);
@@ -187,7 +188,9 @@ describe("an engine with four sequences", () => {
   });
 
   test("a crash cuts its own requests, and the next start answers at the same place", async () => {
-    const cut = call(path, CHAT, { ...hello, max_tokens: 900, stream: true, stop: [] });
+    // Repetition is rewarded, so that it never ends by itself.
+    const endless = { prompt: "The price", max_tokens: 900, temperature: 0, frequency_penalty: -2, stream: true };
+    const cut = call(path, COMPLETION, endless);
     const response = await cut.response;
     const pid = engine.pid;
     const crash = call(path, "/crash", {});

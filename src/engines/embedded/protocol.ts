@@ -1,5 +1,7 @@
 /** What the parent and the embedded engine's child say to each other outside HTTP: one argument in, IPC messages out. */
 
+import type { ModelInfo } from "./model-info.ts";
+
 /** The child's only argument, as JSON. */
 export type ChildOptions = {
   /** The GGUF file to load. */
@@ -34,6 +36,8 @@ export type EngineInfo = {
   readonly threads: number;
   /** Whether `/v1/chat/completions` works; without a chat template only `/v1/completions` does. */
   readonly hasChatTemplate: boolean;
+  /** What the file says of the model; of its template only whether there is one, above. */
+  readonly file: Omit<ModelInfo, "chatTemplate">;
 };
 
 /** The one IPC message that the child sends about its start. After `failed` it exits with status 1. */

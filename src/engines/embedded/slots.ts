@@ -16,16 +16,21 @@ export class SlotPool {
   /** Longest idle first, so that among equals the most recent contents live longest. */
   readonly #free: LlamaContextSequence[];
   readonly #waiting: Waiter[] = [];
-  readonly #size: number;
+  readonly #all: readonly LlamaContextSequence[];
 
   constructor(sequences: readonly LlamaContextSequence[]) {
     this.#free = [...sequences];
-    this.#size = sequences.length;
+    this.#all = sequences;
   }
 
   /** Requests being computed, and those waiting. */
   get load(): { readonly busy: number; readonly waiting: number } {
-    return { busy: this.#size - this.#free.length, waiting: this.#waiting.length };
+    return { busy: this.#all.length - this.#free.length, waiting: this.#waiting.length };
+  }
+
+  /** Tokens that the model has really computed since the start, of prompts and of answers. */
+  get computedTokens(): number {
+    return this.#all.reduce((sum, { tokenMeter }) => sum + tokenMeter.usedInputTokens + tokenMeter.usedOutputTokens, 0);
   }
 
   /**

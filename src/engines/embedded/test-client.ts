@@ -10,7 +10,14 @@ export type AnswerBody = {
   readonly choices: readonly {
     readonly finish_reason: string | null;
     readonly text?: string;
-    readonly message?: { readonly role: string; readonly content: string };
+    readonly message?: {
+      readonly role: string;
+      readonly content: string;
+      readonly tool_calls?: readonly {
+        readonly id: string;
+        readonly function: { readonly name: string; readonly arguments: string };
+      }[];
+    };
     readonly delta?: { readonly role?: string; readonly content?: string };
   }[];
   readonly usage?: {
@@ -28,6 +35,7 @@ export type AnswerBody = {
   readonly data?: readonly { readonly id: string }[];
   readonly busy?: number;
   readonly waiting?: number;
+  readonly computed_tokens?: number;
 };
 
 /** A request under way. Rejects `response` if the connection fails. */

@@ -2,7 +2,7 @@
 import type { LlamaModel, Token } from "node-llama-cpp";
 
 /** What the decoder of UTF-8 writes for bytes that are no character, or not yet one. */
-const REPLACEMENT = "\ufffd";
+export const REPLACEMENT = "\ufffd";
 /** How many earlier tokens a detokenizer may look at to decide on a space. */
 const RECENT_TOKENS = 4;
 /** A character takes at most four tokens, so a longer wait can only be for bytes that never become one. */
@@ -85,7 +85,7 @@ export class StopScanner {
 }
 
 /** The length of the longest end of `text` that is a beginning, but not the whole, of `stop`. */
-function overlap(text: string, stop: string): number {
+export function overlap(text: string, stop: string): number {
   for (let length = Math.min(text.length, stop.length - 1); length > 0; length--) {
     if (text.endsWith(stop.slice(0, length))) return length;
   }

@@ -85,19 +85,54 @@ const LOGITS: Readonly<Record<TokenKind, readonly [number, number, number, numbe
   control: [FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN],
 };
 
-const CHAT_TEMPLATE =
-  "{{ bos_token }}{% for message in messages %}" +
-  `{{ '${TURN_START_TEXT}' + message['role'] + '\\n' + message['content'] + '${TURN_END_TEXT}' + '\\n' }}` +
-  `{% endfor %}{% if add_generation_prompt %}{{ '${TURN_START_TEXT}assistant\\n' }}{% endif %}`;
+/**
+ * The chat template. Without tools it writes turns and nothing else; with them it tells of them and of their calls in the way of
+ * Hermes, so that everything around tools can be tried. What the model says of its own accord is never a call.
+ */
+const CHAT_TEMPLATE = [
+  "{{ bos_token }}",
+  "{% if tools %}",
+  `{{ '${TURN_START_TEXT}system\\nYou may call these functions:\\n<tools>' }}`,
+  "{% for tool in tools %}{{ '\\n' + (tool | tojson) }}{% endfor %}",
+  '{{ \'\\n</tools>\\nCall one so: <tool_call>\\n{"name": NAME, "arguments": OBJECT}\\n</tool_call>\' }}',
+  `{{ '${TURN_END_TEXT}\\n' }}`,
+  "{% endif %}",
+  "{% for message in messages %}",
+  "{% if message.role == 'tool' %}",
+  `{{ '${TURN_START_TEXT}user\\n<tool_response>\\n' + message.content + '\\n</tool_response>${TURN_END_TEXT}\\n' }}`,
+  "{% elif message.tool_calls %}",
+  `{{ '${TURN_START_TEXT}assistant\\n' + message.content }}`,
+  "{% for call in message.tool_calls %}",
+  '{{ \'<tool_call>\\n{"name": "\' + call.function.name + \'", "arguments": \' }}',
+  "{{ (call.function.arguments | tojson) + '}\\n</tool_call>' }}",
+  "{% endfor %}",
+  `{{ '${TURN_END_TEXT}\\n' }}`,
+  "{% else %}",
+  `{{ '${TURN_START_TEXT}' + message['role'] + '\\n' + message['content'] + '${TURN_END_TEXT}\\n' }}`,
+  "{% endif %}",
+  "{% endfor %}",
+  `{% if add_generation_prompt %}{{ '${TURN_START_TEXT}assistant\\n' }}{% endif %}`,
+].join("");
 
 /**
- * Writes the model, about 1.7 MB, to `path`. Every call writes the same bytes. The file appears whole or not at all; throws
+ * Writes the model, about 1.7 MB, to `path`. Equal calls write the same bytes. The file appears whole or not at all; throws
  * the file system's error.
  */
-export function writeTinyModel(path: string): void {
-  const vocabulary = tinyVocabulary();
-  writeGgufFile(path, { metadata: metadataOf(vocabulary), tensors: tensorsOf(vocabulary) });
+export function writeTinyModel(path: string, changes: TinyModelChanges = {}): void {
+  const { chatTemplate, controlTokens = [] } = changes;
+  const vocabulary = tinyVocabulary(controlTokens);
+  const template: Record<string, GgufValue> =
+    chatTemplate === undefined ? {} : { "tokenizer.chat_template": { type: "string", value: chatTemplate } };
+  writeGgufFile(path, { metadata: { ...metadataOf(vocabulary), ...template }, tensors: tensorsOf(vocabulary) });
 }
+
+/** How a model differs from the usual one; for tests of what other models bring. */
+export type TinyModelChanges = {
+  /** A chat template instead of the model's own. */
+  readonly chatTemplate?: string;
+  /** Texts of control tokens besides the usual ones. */
+  readonly controlTokens?: readonly string[];
+};
 
 function metadataOf(vocabulary: TinyVocabulary): Record<string, GgufValue> {
   const text = (value: string): GgufValue => ({ type: "string", value });

@@ -59,8 +59,11 @@ export const TURN_START_TEXT = "<|im_start|>";
 /** Closes a turn, and ends generation. */
 export const TURN_END_TEXT = "<|im_end|>";
 
-/** Builds the vocabulary. Equal in every process and version of the runtime: it draws nothing. */
-export function tinyVocabulary(): TinyVocabulary {
+/**
+ * Builds the vocabulary, with more control tokens where asked. Equal in every process and version of the runtime: it draws
+ * nothing.
+ */
+export function tinyVocabulary(moreControls: readonly string[] = []): TinyVocabulary {
   const space = byteSpelling(0x20);
   const kinds = new Map<string, TokenKind>();
   for (let byte = 0; byte < 256; byte++) kinds.set(byteSpelling(byte), "fragment");
@@ -77,6 +80,7 @@ export function tinyVocabulary(): TinyVocabulary {
   kinds.set(BEGIN_TEXT, "control");
   kinds.set(TURN_START_TEXT, "control");
   kinds.set(TURN_END_TEXT, "end");
+  for (const control of moreControls) kinds.set(control, "control");
   const tokens = [...kinds].map(([text, kind]) => ({ text, kind }));
   const idOf = (text: string): number => tokens.findIndex((token) => token.text === text);
   return {

@@ -43,6 +43,9 @@ export class BatchExchange implements Exchange {
     return promptText(this.#value);
   }
 
+  /** A line of a batch has no headers to say its step in; its receipt does. */
+  joined(): void {}
+
   write(chunk: Buffer): boolean {
     this.#held.push(chunk);
     return true;

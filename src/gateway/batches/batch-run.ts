@@ -1,13 +1,17 @@
 import { stat } from "node:fs/promises";
+import type { ErrorCode } from "../../base/errors.ts";
 import type { Endpoint } from "../../base/job.ts";
+import type { RunCall } from "../../base/run.ts";
 import type { Desk } from "../../ports/desk.ts";
 import type { ExchangeOwner } from "../../ports/exchange.ts";
 import type { Shelf, ShelfKey } from "../../ports/shelf.ts";
 import { type Batch, type BatchLine, isBatchLine, type LineOutcome, printOutcome } from "../../wire/batch.ts";
 import { clientErrors } from "../../wire/client-errors.ts";
-import { parseRequest } from "../../wire/request.ts";
+import type { ErrorDetail } from "../../wire/error.ts";
+import { type ParsedRequest, parseRequest } from "../../wire/request.ts";
 import { fileKey, newId, putFile } from "../files.ts";
 import { jobOf } from "../job.ts";
+import { runCallOf } from "../run-call.ts";
 import { type BatchAnswer, BatchExchange } from "./batch-exchange.ts";
 import { checkInput, readLines, Results } from "./batch-files.ts";
 import type { Slots } from "./slots.ts";
@@ -173,15 +177,16 @@ export class BatchRun {
     for (let tries = 1; ; tries += 1) {
       const { desk, endpoint, maxJsonDepth } = this.#parts;
       const requestId = desk.mint(Date.now());
-      const parsed = parseRequest(endpoint, line.body, maxJsonDepth);
-      if (!parsed.ok || parsed.request.stream) {
-        const why = parsed.ok ? { detail: "a batch has no streams", param: "stream" } : parsed;
-        const body = clientErrors(endpoint).body(parsed.ok ? "invalid_request" : parsed.code, why);
+      const read = readRequest(endpoint, line.body, maxJsonDepth);
+      if ("code" in read) {
+        const body = clientErrors(endpoint).body(read.code, read.why);
         return { status: 400, requestId, body: Buffer.from(JSON.stringify(body)), dropped: [] };
       }
+      const { request, run } = read;
       const principal = { tenant: this.#key.tenant, key: this.#keyName };
-      const job = jobOf(parsed.request, { requestId, principal, class: CLASS, endpoint, bodyBytes: line.body.length });
-      const answer = await this.#ask({ job, body: line.body, value: parsed.request.value });
+      const bodyBytes = line.body.length;
+      const job = jobOf(request, { requestId, principal, class: CLASS, endpoint, bodyBytes, run });
+      const answer = await this.#ask({ job, body: line.body, value: request.value });
       if (answer === null) return null;
       if (!answer.retriable || tries === MAX_TRIES || this.#isCalledOff()) return { ...answer, requestId };
       const backOffMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1));
@@ -256,4 +261,20 @@ export class BatchRun {
     });
     return key.id;
   }
+}
+
+/** A line's request and the run that it names in its metadata, or why it is refused. */
+function readRequest(
+  endpoint: Endpoint,
+  body: Buffer,
+  maxJsonDepth: number,
+):
+  | { readonly request: ParsedRequest; readonly run: RunCall | null }
+  | { readonly code: ErrorCode; readonly why: ErrorDetail } {
+  const parsed = parseRequest(endpoint, body, maxJsonDepth);
+  if (!parsed.ok) return { code: parsed.code, why: parsed };
+  const { request } = parsed;
+  if (request.stream) return { code: "invalid_request", why: { detail: "a batch has no streams", param: "stream" } };
+  const run = runCallOf({}, request.value, endpoint);
+  return run !== null && "param" in run ? { code: "invalid_request", why: run } : { request, run };
 }

@@ -15,6 +15,10 @@ export type Rule =
   | "queue-order"
   | "energy"
   | "cost-lines"
+  | "run-step"
+  | "run-limit"
+  | "run-loop"
+  | "run-totals"
   | "durable"
   | "liveness";
 

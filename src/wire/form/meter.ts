@@ -49,14 +49,7 @@ export class FormMeter {
 
 /** The form's usage as the kernel's, or null when it says nothing. */
 function usageOf(usage: FormUsage): Usage | null {
-  const { inputTokens, outputTokens, cachedInputTokens, reasoningTokens, reportedCostNanoUsd } = usage;
+  const { inputTokens, outputTokens } = usage;
   if (inputTokens === null && outputTokens === null) return null;
-  return {
-    inputTokens,
-    cachedInputTokens,
-    outputTokens,
-    reasoningTokens,
-    reportedCostNanoUsd,
-    method: "provider_reported",
-  };
+  return { ...usage, method: "provider_reported" };
 }

@@ -38,6 +38,8 @@ export type FormPart =
       readonly id: string;
       readonly name: string;
       readonly argumentsJson: string;
+      /** Proof of the thought that led to the call, for the provider that made it; Gemini wants it back. */
+      readonly signature?: string;
       readonly cache?: CacheMark;
     }
   /** What a call came to. Stands in a turn of the user. */

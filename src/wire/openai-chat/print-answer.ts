@@ -28,9 +28,9 @@ export function printChatAnswer(answer: FormAnswer, context: PrintContext): Json
     const parts = answer.parts.filter(({ head }) => head.kind === kind);
     return parts.length === 0 ? null : parts.map(({ text }) => text).join("");
   };
-  const calls = answer.parts.flatMap(({ head, text }) =>
+  const calls = answer.parts.flatMap(({ head, text, signature }) =>
     head.kind === "tool-call"
-      ? [{ id: head.id, type: "function", function: { name: head.name, arguments: text } }]
+      ? [{ id: head.id, type: "function", function: { name: head.name, arguments: text }, ...printProof(signature) }]
       : [],
   );
   const annotations = texts.flatMap(({ citations }) => citations.flatMap(printCitation));
@@ -60,6 +60,11 @@ function headOf(
 ): JsonObject {
   const id = of.id ?? `chatcmpl-${context.requestId}`;
   return { id, object, created: context.createdSeconds, model: of.model ?? context.model };
+}
+
+/** The proof of a call, where Google's own API in this shape has it; who sends the call back as it came sends it along. */
+function printProof(signature: string | null): JsonObject {
+  return signature === null ? {} : { extra_content: { google: { thought_signature: signature } } };
 }
 
 function printUsage(usage: FormUsage): JsonObject {
@@ -107,6 +112,8 @@ export class ChatPrinter implements AnswerPrinter {
         return this.#begin(event);
       case "text":
         return this.#text(event.index, event.text);
+      case "signature":
+        return this.#proof(event.index, event.signature);
       case "logprobs":
         this.#tokens = [...this.#tokens, ...event.tokens];
         return "";
@@ -145,6 +152,11 @@ export class ChatPrinter implements AnswerPrinter {
     if (part === "hidden") return "";
     if (typeof part === "number") return this.#chunk({ tool_calls: [{ index: part, function: { arguments: text } }] });
     return this.#chunk({ [part === "text" ? "content" : part === "refusal" ? "refusal" : "reasoning_content"]: text });
+  }
+
+  #proof(index: number, signature: string): string {
+    const part = this.#parts.get(index);
+    return typeof part === "number" ? this.#chunk({ tool_calls: [{ index: part, ...printProof(signature) }] }) : "";
   }
 
   #chunk(delta: JsonObject, finishReason: string | null = null): string {

@@ -38,7 +38,7 @@ function formUsageOf(answer: unknown): FormUsage | null {
   const usage = usageOf(answer);
   if (usage === null) return null;
   const { method: _method, ...counts } = usage;
-  return { ...counts, cacheWriteTokens: null };
+  return counts;
 }
 
 function tokensOf(logprobs: unknown): readonly TokenLogprob[] {

@@ -128,8 +128,15 @@ function readCalls(value: unknown, path: string, extras: Extras): readonly FormP
       extras.set(`${path}.${index}`, call);
       return [];
     }
-    return [{ kind: "tool-call", id, name, argumentsJson: textOf(fn?.["arguments"]) ?? "" }];
+    const signature = isObject(call) ? proofOf(call) : null;
+    const proof = signature === null ? {} : { signature };
+    return [{ kind: "tool-call", id, name, argumentsJson: textOf(fn?.["arguments"]) ?? "", ...proof }];
   });
+}
+
+/** The proof of a call that Gemini made, as Google's own API in this shape has it. */
+function proofOf(call: JsonObject): string | null {
+  return textOf(objectOf(objectOf(call["extra_content"])?.["google"])?.["thought_signature"]);
 }
 
 function readContent(content: unknown, path: string, extras: Extras): readonly FormPart[] {

@@ -1,0 +1,36 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe } from "node:test";
+import type { Answer, CapabilityTarget } from "../../../test/engine-conformance/capability.ts";
+import { cachedTokensConformance } from "../../../test/engine-conformance/capability-cached-tokens.ts";
+import { embeddingsConformance } from "../../../test/engine-conformance/capability-embeddings.ts";
+import { jsonSchemaConformance } from "../../../test/engine-conformance/capability-json-schema.ts";
+import { logprobsConformance } from "../../../test/engine-conformance/capability-logprobs.ts";
+import { toolsConformance } from "../../../test/engine-conformance/capability-tools.ts";
+import { EmbeddedEngine } from "./supervisor.ts";
+import { ask, askStream } from "./test-client.ts";
+import { TINY_MODEL_NAME, writeTinyModel } from "./tiny-model.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "capabilities-"));
+const modelPath = join(dir, "tiny.gguf");
+writeTinyModel(modelPath);
+after(() => rmSync(dir, { recursive: true }));
+
+const engine = new EmbeddedEngine({ modelPath, sequences: 2, contextTokens: 2048, socketDir: join(dir, "run") });
+const target: CapabilityTarget = {
+  model: TINY_MODEL_NAME,
+  more: { seed: 1, max_tokens: 600 },
+  post: async (path, body) => (await ask(engine.socketPath, path, body)) as unknown as { status: number; body: Answer },
+  stream: (path, body) => askStream(engine.socketPath, path, body) as unknown as Promise<readonly Answer[]>,
+};
+
+describe("the embedded engine's capabilities", () => {
+  before(() => engine.start());
+  after(() => engine.close());
+  describe("tools", () => toolsConformance(() => target));
+  describe("JSON by schema", () => jsonSchemaConformance(() => target));
+  describe("logprobs", () => logprobsConformance(() => target));
+  describe("embeddings", () => embeddingsConformance(() => target));
+  describe("cached tokens", () => cachedTokensConformance(() => target));
+});
