@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { Folder } from "./lib/baseload.ts";
+import { Baseload, Folder } from "./lib/baseload.ts";
 import { runBaseload } from "./lib/children.ts";
 
 const folder = new Folder();
@@ -130,5 +130,36 @@ describe("baseload estimate --batch", () => {
     assert.match(d, /^d,{17}does not fit: .* bytes short$/);
     assert.match(e, /^e,{17}.*no hardware ""Abacus""/);
     assert.match(f, /^f,{17}isl is missing\.$/);
+  });
+});
+
+describe("GET /api/estimate", () => {
+  it("answers as --json does, and says what is wrong", async () => {
+    const config = "{ version: 1, backends: { a: { url: http://127.0.0.1:9/v1, models: [m] } } }";
+    await using server = await Baseload.start({ config });
+    const get = async (query: string): Promise<{ readonly status: number; readonly text: string }> => {
+      const response = await fetch(`${server.origin}/api/estimate?${query}`);
+      return { status: response.status, text: await response.text() };
+    };
+    const answer = await get("model=llama-3.1-70b&on=h200x4&precision=fp8&concurrency=1..4&compare=mi355x");
+    assert.equal(answer.status, 200, answer.text);
+    const told = await estimate(
+      ..."--model llama-3.1-70b --on h200x4 --precision fp8 --concurrency 1..4 --compare mi355x --json".split(" "),
+    );
+    assert.deepEqual(JSON.parse(answer.text), JSON.parse(told.stdout));
+    for (const [query, words] of [
+      ["", /--model and --on are needed/],
+      ["model=llama-3.1-70b&on=h20", /Did you mean/],
+      ["model=package.json&on=h200", /no model/],
+      ["model=llama-3.1-8b&on=h200x99999&batch=x.csv", /no parameter/],
+      ["model=llama-3.1-8b&on=tpu-v7-podx99999", /chips: from 1 to/],
+      ["model=llama-3.1-8b&model=llama-3.1-70b&on=h200", /given twice/],
+    ] as const) {
+      const wrong = await get(query);
+      assert.equal(wrong.status, 400, wrong.text);
+      assert.match(wrong.text, words);
+    }
+    const posted = await fetch(`${server.origin}/api/estimate`, { method: "POST" });
+    assert.equal(posted.status, 405);
   });
 });

@@ -1,7 +1,7 @@
 import type { Catalog } from "../../catalog/types.ts";
 import { ask, type Asked, type Question, usualParallelism } from "./ask.ts";
 import { csvLine, parseCsv } from "./csv.ts";
-import { QuestionError, readEngine, readHardware, readModel, readPrecision } from "./names.ts";
+import { MOST_CHIPS, QuestionError, readEngine, readHardware, readModel, readPrecision } from "./names.ts";
 import { type EstimatePoint, pointOf } from "./report.ts";
 
 type Row = Readonly<Record<string, string>>;
@@ -52,6 +52,7 @@ function questionOf(catalog: Catalog, row: Row): Asked {
   const named = (row["weight_precision"] ?? "").replace(/\s*\(.*\)$/, "");
   const count = whole(row, "n_accel") ?? whole(row, "tp");
   if (count === null) throw new QuestionError("n_accel is missing.");
+  if (count > MOST_CHIPS) throw new QuestionError(`n_accel must be at most ${MOST_CHIPS}.`);
   const load = {
     inputTokens: positive(row, "isl"),
     outputTokens: positive(row, "osl"),

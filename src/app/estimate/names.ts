@@ -3,6 +3,9 @@ import type { Accelerator, Catalog, Model, Precision } from "../../catalog/types
 import type { EngineName } from "../../cost/deployment.ts";
 import { nearest } from "../config/suggest.ts";
 
+/** The most chips that one question may be about. */
+export const MOST_CHIPS = 100_000;
+
 /** A question that cannot be answered as it is put, in words that say what to put in its place. */
 export class QuestionError extends Error {
   override readonly name = "QuestionError";
@@ -15,11 +18,13 @@ export function readHardware(
 ): { readonly accelerator: Accelerator; readonly count: number } {
   const whole = findAccelerator(catalog, text);
   if (whole !== null) return { accelerator: whole, count: whole.accelerators };
-  const [, name = text, times = "1"] = /^(.+?)[x:*](\d{1,5})$/i.exec(text) ?? /^(.+?)[- ]?(\d)$/.exec(text) ?? [];
+  const [, name = text, times = "1"] = /^(.+?)[x:*](\d{1,5})$/i.exec(text) ?? [];
   const accelerator = findAccelerator(catalog, name) ?? wanted(catalog.accelerators, "hardware", name);
   const count = Number(times);
-  if (count < 1) throw new QuestionError(`${text} names no chip: the count is 1 or more.`);
-  return { accelerator, count: count * accelerator.accelerators };
+  const chips = count * accelerator.accelerators;
+  if (chips < 1 || chips > MOST_CHIPS)
+    throw new QuestionError(`${text} is ${chips} chips: from 1 to ${MOST_CHIPS} are possible.`);
+  return { accelerator, count: chips };
 }
 
 /** The model of this name; throws `QuestionError` with the nearest name. */

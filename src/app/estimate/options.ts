@@ -5,14 +5,20 @@ import type { Load } from "../../cost/serving.ts";
 import { loadModel } from "../catalog/load.ts";
 import { integerOption, type Invocation, textOption, UsageError } from "../cli.ts";
 import { type Asked, type Question, type Tariff, usualParallelism } from "./ask.ts";
-import { readEngine, readHardware, readModel, readPrecision } from "./names.ts";
+import { MOST_CHIPS, readEngine, readHardware, readModel, readPrecision } from "./names.ts";
 
 const MOST_TOKENS = 100_000_000;
-const MOST_CHIPS = 100_000;
 const MOST_REQUESTS = 10_000_000;
 
-/** What the command line asks: one list of loads for each hardware. */
-export function readQuestions(catalog: Catalog, invocation: Invocation, today: string): readonly (readonly Asked[])[] {
+/**
+ * What the command line asks: one list of loads for each hardware. `today` dates models that are read from files; without it none are.
+ * Throws `UsageError` and `QuestionError`.
+ */
+export function readQuestions(
+  catalog: Catalog,
+  invocation: Invocation,
+  today: string | null,
+): readonly (readonly Asked[])[] {
   const named = textOption(invocation, "model");
   const on = textOption(invocation, "on");
   if (named === null || on === null)
@@ -68,8 +74,8 @@ function prefillOf(catalog: Catalog, invocation: Invocation, of: Pick<Hardware, 
   return questionOf(catalog, { ...invocation, values }, { ...of, ...readHardware(catalog, text) });
 }
 
-function modelNamed(catalog: Catalog, name: string, today: string): Model {
-  const isFile = [".json", ".gguf"].includes(extname(name).toLowerCase()) && existsSync(name);
+function modelNamed(catalog: Catalog, name: string, today: string | null): Model {
+  const isFile = today !== null && [".json", ".gguf"].includes(extname(name).toLowerCase()) && existsSync(name);
   return isFile ? loadModel(name, today) : readModel(catalog, name);
 }
 
