@@ -54,7 +54,8 @@ function questionOf(catalog: Catalog, row: Row): Asked {
   if (count === null) throw new QuestionError("n_accel is missing.");
   if (count > MOST_CHIPS) throw new QuestionError(`n_accel must be at most ${MOST_CHIPS}.`);
   const load = {
-    inputTokens: positive(row, "isl"),
+    // Benchmarks of decoding alone have no prompt.
+    inputTokens: Number(row["isl"]?.trim() || NaN) === 0 ? 0 : positive(row, "isl"),
     outputTokens: positive(row, "osl"),
     concurrency: positive(row, "concurrency"),
     prefixHit: 0,

@@ -49,14 +49,14 @@ function wanted(
   );
 }
 
-/** The engine that this name means, as people and measurements spell it: `dynamo-trt` is TensorRT-LLM. */
+/** The engine that this name means, as people and measurements spell it: `dynamo-trt` is TensorRT-LLM; ATOM and NeuronX count as vLLM. */
 export function readEngine(text: string): EngineName {
   const name = text.toLowerCase();
   if (/^(?:dynamo-)?(?:trt|tensorrt)/.test(name)) return "trtllm";
   if (name.includes("sglang")) return "sglang";
   if (/llama\.?cpp|ollama/.test(name)) return "llama.cpp";
   if (/llama-(?:batched-)?bench/.test(name)) return "llama.cpp";
-  if (/vllm|neuronx/.test(name)) return "vllm";
+  if (/vllm|^atom$|neuronx/.test(name)) return "vllm";
   throw new QuestionError(
     `The cost model knows no engine ${JSON.stringify(text)}: vllm, sglang, trtllm and llama.cpp.`,
   );
