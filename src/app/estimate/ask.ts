@@ -104,10 +104,11 @@ function both({ own, others, question, prefill }: Shares): Prices {
  */
 export function usualParallelism(catalog: Catalog, question: Omit<Question, "parallelism">, load: Load): Parallelism {
   const { count, accelerator } = question;
-  const widths = Array.from({ length: count }, (_, index) => index + 1).filter((tp) => count % tp === 0);
+  const widest = Math.min(count, Math.max(USUAL_GROUP, accelerator.scaleUpDomain));
+  const widths = Array.from({ length: widest }, (_, index) => index + 1).filter((tp) => count % tp === 0);
   const usual = Math.max(...widths.filter((tp) => tp <= USUAL_GROUP));
   for (const tp of widths) {
-    if (tp < usual || tp > Math.max(usual, accelerator.scaleUpDomain)) continue;
+    if (tp < usual) continue;
     const parallelism = { tp, dp: count / tp, pp: 1 };
     if (capacityOf(deploy(catalog, { ...question, parallelism }), load).fits) return parallelism;
   }

@@ -63,3 +63,25 @@ test("power and 16-bit speed, to which nothing was fitted, are near measured one
   assert.ok(medianError(ratios("power_w")) < 0.2, `power ${medianError(ratios("power_w"))}`);
   assert.ok(medianError(ratios("tpot_ms")) < 0.3, `TPOT ${medianError(ratios("tpot_ms"))}`);
 });
+
+test("every accelerator of the collected list is in the catalogue, with each of its figures", { skip }, () => {
+  const columns = {
+    memory_gb: "memoryGB",
+    memory_bw_tb_s: "bandwidthTBps",
+    bf16_tflops_dense: "bf16Tflops",
+    fp8_tflops_dense: "fp8Tflops",
+  } as const;
+  for (const row of parseCsv(readFileSync(new URL("../accelerators.csv", folder), "utf8"))) {
+    const entry = catalog.accelerators.find(({ id }) => id === row["id"]);
+    assert.ok(entry !== undefined, `${row["id"]}`);
+    for (const [column, name] of Object.entries(columns)) {
+      const text = row[column] ?? "";
+      if (text !== "")
+        assert.equal(
+          entry[name as (typeof columns)[keyof typeof columns]]?.value,
+          Number(text),
+          `${row["id"]} ${column}`,
+        );
+    }
+  }
+});
