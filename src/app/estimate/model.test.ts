@@ -144,7 +144,7 @@ test("power grows with the batch, from idle to the limit, and with the boundary;
   );
 });
 
-test("what is served is finite and within memory; a larger prefix hit never makes the first token later", () => {
+test("what is served is finite and within memory; what is cached makes neither the first token nor the others later", () => {
   fc.assert(
     fc.property(names, loads, (of, load) => {
       const deployment = deployed(placement(of));
@@ -161,6 +161,7 @@ test("what is served is finite and within memory; a larger prefix hit never make
       const all = serve(deployment, { ...load, concurrency: serving.batch, prefixHit: 1 });
       const none = serve(deployment, { ...load, concurrency: serving.batch, prefixHit: 0 });
       assert.ok((all?.tpotS ?? 0) <= (none?.tpotS ?? 0) * (1 + 1e-12));
+      assert.ok((all?.ttftS ?? 0) <= (none?.ttftS ?? 0) * (1 + 1e-12), `${all?.ttftS} with all cached, ${none?.ttftS}`);
     }),
   );
 });
@@ -214,6 +215,24 @@ test("the weights' own bandwidth bounds a lone sequence, and memory the many", (
   const full = serve(deployment, { ...load, concurrency: 1000 });
   assert.equal(full?.bound, "capacity");
   assert.ok((full?.ttftS ?? 0) > 10);
+});
+
+test("drafts that are accepted help a lone sequence; drafts that never are, do not", () => {
+  const deployment = deployed(placement({ model: "deepseek-v3", on: "h200" }));
+  const load = {
+    inputTokens: 1000,
+    outputTokens: 1000,
+    prefixHit: 0,
+    chunkTokens: 8192,
+    isStatic: false,
+    concurrency: 1,
+  };
+  const tpot = (acceptance: number | null): number => {
+    const speculation = acceptance === null ? null : { draftTokens: 2, acceptance };
+    return serve(deployment, { ...load, speculation })?.tpotS ?? NaN;
+  };
+  assert.ok(tpot(0.8) < tpot(null) * 0.7);
+  assert.ok(tpot(0) > tpot(null));
 });
 
 test("405B on one H100 is refused with the bytes that are missing", () => {

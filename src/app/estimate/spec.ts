@@ -10,7 +10,11 @@ export const ESTIMATE: CommandSpec = {
     { name: "on", value: "HW", text: "hardware and count, such as h200x4, mi355x or gb200-nvl72" },
     { name: "prefill-on", value: "HW", text: "further hardware that computes the prompts, so that --on decodes alone" },
     { name: "compare", value: "HW,HW", text: "further hardware, each in a row" },
-    { name: "precision", value: "NAME", text: "precision of the weights: bf16, fp8, nvfp4, int4, q4_k … (fp8)" },
+    {
+      name: "precision",
+      value: "NAME",
+      text: "precision of the weights: bf16, fp8, nvfp4, int4, q4_k … (as published)",
+    },
     { name: "kv", value: "NAME", text: "precision of the KV cache (as goes with --precision)" },
     { name: "isl", value: "N", text: "tokens of each prompt (1024)" },
     { name: "osl", value: "N", text: "tokens of each answer (1024)" },
