@@ -14,6 +14,7 @@ export type EngineSecrets = Readonly<Record<string, string>>;
 export function engineSecrets(config: EngineConfig, doors: SecretDoors): EngineSecrets {
   switch (config.kind) {
     case "embedded":
+    case "llama-server":
       return {};
     case "openai":
     case "anthropic":

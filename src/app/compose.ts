@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { KeyRing } from "../gateway/access.ts";
+import type { Receipt } from "../base/receipt.ts";
 import { Gateway } from "../gateway/server.ts";
 import { estimator } from "./estimate/endpoint.ts";
 import { Storage } from "../gateway/storage.ts";
@@ -9,6 +10,7 @@ import { systemClock } from "../live/clock.ts";
 import { FileShelf } from "../live/file-shelf.ts";
 import { JournalFile } from "../live/journal-file.ts";
 import { Mint } from "../live/mint.ts";
+import { receiptPrinter } from "../live/receipt-text.ts";
 import { SqliteStore } from "../live/sqlite-store.ts";
 import { type CountTokens, lazyTokenCounter } from "../live/token-counter.ts";
 import { Utility } from "../live/utility.ts";
@@ -68,11 +70,11 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
   const config = expand(source, discovery.members(source.discovered, looks));
   const observe: FleetParts["observe"] = (backendId, report) =>
     utility.feed({ kind: "observed", backendId, ...report });
-  const { maxAnswerBytes, memoryLimitBytes } = config.server;
-  const fleet = new EngineFleet({ dataDir, env, log, maxAnswerBytes, memoryLimitBytes, observe });
+  const fleet = new EngineFleet({ dataDir, env, log, ...config.server, observe });
   const change = fleet.prepare(config.engines);
   const shown = showing(config.telemetry.requestLog, log);
-  const journal = openJournal(options);
+  const print = receiptPrinter();
+  const journal = openJournal(options, print);
   const countTokens = lazyTokenCounter();
   const utility: Utility = new Utility({
     clock: systemClock,
@@ -83,11 +85,7 @@ export async function compose(source: AppConfig, options: ServeOptions): Promise
     log,
   });
   fleet.install(change);
-  const store = await openStore(dataDir, utility).catch(async (error: unknown) => {
-    await journal?.close();
-    discard(options.journal);
-    throw error;
-  });
+  const store = await openStore(options, { utility, print, journal });
   utility.start(config.kernel, { store, seed: randomUUID() });
   waitForModels(utility, change);
   const notices: Notices = { lines: [] };
@@ -162,9 +160,9 @@ function waitForModels(utility: Utility, change: FleetChange): void {
   }
 }
 
-function openJournal({ journal, log }: ServeOptions): JournalFile | null {
+function openJournal({ journal, log }: ServeOptions, print: (receipt: Receipt) => string): JournalFile | null {
   if (journal === null) return null;
-  return new JournalFile(journal, (error) => log(`the journal ended: ${error.message}`));
+  return new JournalFile(journal, (error) => log(`the journal ended: ${error.message}`), print);
 }
 
 /** A journal of a start that served nothing would only stand in the next start's way. */
@@ -193,11 +191,21 @@ async function listen(gateway: Gateway, server: AppConfig["server"], undo: () =>
   }
 }
 
-async function openStore(dataDir: string, utility: Utility): Promise<SqliteStore> {
+async function openStore(
+  options: ServeOptions,
+  of: {
+    readonly utility: Utility;
+    readonly print: (receipt: Receipt) => string;
+    readonly journal: JournalFile | null;
+  },
+): Promise<SqliteStore> {
+  const { dataDir } = options;
   const path = join(dataDir, "baseload.sqlite");
   try {
-    return await SqliteStore.open(path, utility);
+    return await SqliteStore.open(path, of.utility, of.print);
   } catch (error) {
+    await of.journal?.close();
+    discard(options.journal);
     const words = error instanceof Error ? error.message : String(error);
     const locked = /locked|in use by/.test(words);
     throw new Error(

@@ -1,9 +1,9 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { BackendId } from "../base/ids.ts";
 import { AnthropicEngine } from "../engines/anthropic.ts";
 import { LlamaEngine, type LlamaOptions } from "../engines/embedded-engine.ts";
+import { GgufError } from "../engines/embedded/gguf-reader.ts";
 import {
   contextTokensOf,
   estimatedBytes,
@@ -13,12 +13,16 @@ import {
 } from "../engines/embedded/model-info.ts";
 import { TINY_MODEL_NAME } from "../engines/embedded/tiny-model.ts";
 import { GovernedEngine } from "../engines/governed-engine.ts";
+import type { LlamaServerEngine } from "../engines/llama-server-engine.ts";
 import { MemoryGovernor } from "../engines/memory-governor.ts";
 import { OpenAiEngine } from "../engines/openai.ts";
 import type { Engine, EngineReport } from "../ports/engine.ts";
 import { cloudEngine, engineSecrets, type EngineSecrets } from "./cloud-engines.ts";
-import type { EmbeddedEngineConfig, EngineConfig } from "./config/types.ts";
+import type { EmbeddedEngineConfig, EngineConfig, LlamaServerEngineConfig } from "./config/types.ts";
 import { type Environment, secretDoors } from "./keys.ts";
+import { makeLlamaServer } from "./llama-server.ts";
+import type { Held } from "./models/locks.ts";
+import { holdModel, modelPathOf } from "./models/use.ts";
 import { missingEmbeddedEngine } from "./version.ts";
 
 /** What engines are made with besides their configuration. */
@@ -39,7 +43,9 @@ interface Made {
   readonly config: EngineConfig;
   readonly secrets: EngineSecrets;
   readonly engine: Engine;
-  readonly llama: LlamaEngine | GovernedEngine | null;
+  readonly llama: LlamaEngine | GovernedEngine | LlamaServerEngine | null;
+  /** Keeps the model's files from being removed, where they are the data directory's. */
+  readonly held: Held | null;
 }
 
 /** Engines that were made for a configuration and are not in use yet, and the backends that it no longer has. */
@@ -108,7 +114,7 @@ export class EngineFleet {
 
   /** Closes engines that were made and are not wanted after all. */
   async drop(change: FleetChange): Promise<void> {
-    await Promise.all([...change.made.values()].map(({ engine }) => engine.close()));
+    await Promise.all([...change.made.values()].map(closed));
   }
 
   /** Puts a change into use. What was there before takes no more sends, and is closed when its last attempt has ended. */
@@ -142,8 +148,7 @@ export class EngineFleet {
   /** What the file of an embedded engine's model says, by the name that clients use; null for other models. */
   modelMeta(model: string): ReturnType<typeof modelMeta> | null {
     for (const made of this.#inUse.values()) {
-      const info =
-        made.config.kind === "embedded" && made.config.modelName === model ? this.#infos.get(made) : undefined;
+      const info = "modelName" in made.config && made.config.modelName === model ? this.#infos.get(made) : undefined;
       if (info !== undefined) return modelMeta(info);
     }
     return null;
@@ -156,7 +161,7 @@ export class EngineFleet {
 
   /** Closes every engine at once. */
   async close(): Promise<void> {
-    await Promise.all([...this.#inUse.values(), ...this.#retiring].map(({ engine }) => engine.close()));
+    await Promise.all([...this.#inUse.values(), ...this.#retiring].map(closed));
   }
 
   #retire(id: BackendId, made: Made): void {
@@ -165,7 +170,10 @@ export class EngineFleet {
     made.engine
       .retire()
       .catch((error: unknown) => log(`backend ${id}: its former engine did not close: ${String(error)}`))
-      .finally(() => this.#retiring.delete(made));
+      .finally(() => {
+        made.held?.release();
+        this.#retiring.delete(made);
+      });
   }
 
   #secretsOf(config: EngineConfig): EngineSecrets {
@@ -173,37 +181,60 @@ export class EngineFleet {
   }
 
   #make(config: EngineConfig, secrets: EngineSecrets): Made {
-    if (config.kind === "embedded") {
-      const llama = this.#llama(config);
-      return { config, secrets, engine: llama, llama };
-    }
+    if (config.kind === "embedded" || config.kind === "llama-server") return this.#local(config);
     const { maxAnswerBytes } = this.#parts;
     if (config.kind !== "openai" && config.kind !== "anthropic") {
-      return { config, secrets, engine: cloudEngine(config, secrets, maxAnswerBytes), llama: null };
+      return { config, secrets, engine: cloudEngine(config, secrets, maxAnswerBytes), llama: null, held: null };
     }
     const more = { socketPath: null, key: secrets["key"] ?? null, maxAnswerBytes };
     const engine =
       config.kind === "anthropic"
         ? new AnthropicEngine({ ...config, ...more })
         : new OpenAiEngine({ ...config, ...more, kind: config.engineKind ?? "openai" });
-    return { config, secrets, engine, llama: null };
+    return { config, secrets, engine, llama: null, held: null };
   }
 
-  #llama(config: EmbeddedEngineConfig): LlamaEngine | GovernedEngine {
-    const { dataDir, log, observe, maxAnswerBytes } = this.#parts;
-    const { backendId } = config;
-    const missing = missingEmbeddedEngine();
-    if (missing !== null) throw new Error(`backend ${backendId}: ${missing}`);
+  /** An engine that runs a model's file here, which stays where it is as long as the engine does. */
+  #local(config: EmbeddedEngineConfig | LlamaServerEngineConfig): Made {
+    const { dataDir, log } = this.#parts;
+    // Without its packages the engine cannot run any file, so that is said before one is looked for.
+    const missing = config.kind === "embedded" ? missingEmbeddedEngine() : null;
+    if (missing !== null) throw new Error(`backend ${config.backendId}: ${missing}`);
     const modelPath = this.#pathOf(config);
-    if (config.modelPath !== null && !existsSync(modelPath)) {
-      throw new Error(
-        `backend ${backendId}: there is no file ${modelPath}; correct \`model\`, or leave it out for the tiny model`,
-      );
+    const held = holdModel(modelPath, dataDir, (line) => log(`backend ${config.backendId}: ${line}`));
+    try {
+      const llama = config.kind === "embedded" ? this.#llama(config, modelPath) : this.#server(config, modelPath);
+      return { config, secrets: {}, engine: llama, llama, held };
+    } catch (error) {
+      held?.release();
+      throw error;
     }
-    const onReport: LlamaOptions["onReport"] = (report, reason) => {
-      if (report.state !== "up") log(`backend ${backendId}: ${report.state}: ${reason}`);
-      if (this.engines.get(backendId) === engine) observe(backendId, report);
-    };
+  }
+
+  #server(config: LlamaServerEngineConfig, modelPath: string): LlamaServerEngine {
+    const { dataDir, log, env, maxAnswerBytes } = this.#parts;
+    const { backendId } = config;
+    const engine: LlamaServerEngine = makeLlamaServer(config, {
+      modelPath,
+      env,
+      socketDir: join(dataDir, "run"),
+      maxAnswerBytes,
+      onReport: (report, reason) => this.#heard(backendId, engine, { report, reason }),
+      onLog: (line) => log(`backend ${backendId}: ${line}`),
+    });
+    return engine;
+  }
+
+  #heard(backendId: BackendId, engine: Engine, { report, reason }: { report: EngineReport; reason: string }): void {
+    const { log, observe } = this.#parts;
+    if (report.state !== "up") log(`backend ${backendId}: ${report.state}: ${reason}`);
+    if (this.engines.get(backendId) === engine) observe(backendId, report);
+  }
+
+  #llama(config: EmbeddedEngineConfig, modelPath: string): LlamaEngine | GovernedEngine {
+    const { dataDir, log, maxAnswerBytes } = this.#parts;
+    const { backendId } = config;
+    const onReport: LlamaOptions["onReport"] = (report, reason) => this.#heard(backendId, engine, { report, reason });
     const make = (report: LlamaOptions["onReport"]): LlamaEngine =>
       new LlamaEngine({
         modelPath,
@@ -223,8 +254,9 @@ export class EngineFleet {
     return engine;
   }
 
-  #pathOf({ modelPath }: EmbeddedEngineConfig): string {
-    return modelPath ?? join(this.#parts.dataDir, "baseload-tiny.gguf");
+  #pathOf({ backendId, model }: EmbeddedEngineConfig | LlamaServerEngineConfig): string {
+    const { dataDir } = this.#parts;
+    return model === null ? join(dataDir, "baseload-tiny.gguf") : modelPathOf(backendId, model, dataDir);
   }
 
   /** What a model will take of memory, by estimate, and its context; throws in words where that is more than all may take. */
@@ -243,23 +275,46 @@ export class EngineFleet {
     return { bytes, contextTokens };
   }
 
+  /** Keeps what a loaded model's file says. What the server could load and this cannot read is shown without. */
+  #note(made: Made, modelPath: string): void {
+    try {
+      this.#infos.set(made, readModelInfo(modelPath));
+    } catch (error) {
+      if (!(error instanceof GgufError)) throw error;
+      this.#parts.log(`backend ${made.config.backendId}: nothing is known of ${modelPath}: ${error.message}`);
+    }
+  }
+
   async #load(made: Made): Promise<void> {
     const { config, llama } = made;
-    if (llama === null || config.kind !== "embedded") return;
+    if (llama === null || (config.kind !== "embedded" && config.kind !== "llama-server")) return;
     const started = performance.now();
     const info = await llama.start();
-    this.#infos.set(made, readModelInfo(this.#pathOf(config)));
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    this.#note(made, this.#pathOf(config));
     if (info === null) {
       this.#parts.log(
         `backend ${config.backendId}: "${config.modelName}" is loaded when it is asked for, since not all models fit in memory`,
       );
       return;
     }
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    const name = config.modelPath === null ? TINY_MODEL_NAME : info.modelName;
+    if (!("modelName" in info)) {
+      this.#parts.log(`backend ${config.backendId}: llama-server serves "${config.modelName}" after ${seconds} s`);
+      return;
+    }
+    const name = config.model === null ? TINY_MODEL_NAME : info.modelName;
     this.#parts.log(
       `backend ${config.backendId}: ${name} is loaded as "${config.modelName}" in ${seconds} s, ${info.sequences} requests at once, ${info.contextTokens} tokens of context`,
     );
+  }
+}
+
+/** Ends an engine at once, and with it its use of the model's files. */
+async function closed({ engine, held }: Made): Promise<void> {
+  try {
+    await engine.close();
+  } finally {
+    held?.release();
   }
 }
 

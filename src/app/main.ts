@@ -1,6 +1,7 @@
 import { BENCH, runBench } from "./bench/command.ts";
 import { commandHelp, type CommandSpec, type Invocation, parseCommand, programHelp, UsageError } from "./cli.ts";
 import { ESTIMATE, runEstimate } from "./estimate/command.ts";
+import { MODELS, runModels } from "./models/command.ts";
 import { REPLAY, runReplay } from "./replay.ts";
 import { runServe, SERVE } from "./serve.ts";
 import { VERSION } from "./version.ts";
@@ -16,6 +17,7 @@ const COMMANDS: readonly Command[] = [
   { spec: REPLAY, run: runReplay },
   { spec: BENCH, run: runBench },
   { spec: ESTIMATE, run: runEstimate },
+  { spec: MODELS, run: runModels },
 ];
 
 async function main(args: readonly string[]): Promise<number> {

@@ -57,5 +57,5 @@ export class Prober {
 
 function isAsked(engine: EngineConfig): boolean {
   const hasOwnWords = engine.kind === "openai" && (engine.engineKind ?? "openai") !== "openai";
-  return hasOwnWords || ("discoverModels" in engine && engine.discoverModels);
+  return hasOwnWords || engine.kind === "llama-server" || ("discoverModels" in engine && engine.discoverModels);
 }

@@ -48,6 +48,8 @@ export class HttpExchange implements Exchange {
   #held: Buffer[] = [];
   #dropped: readonly string[] = [];
   #committed = false;
+  /** Whether we frame the chunks of the answer ourselves. */
+  #frames = false;
   #ended = false;
   #runStep: number | null = null;
 
@@ -88,10 +90,11 @@ export class HttpExchange implements Exchange {
   }
 
   write(chunk: Buffer): boolean {
-    if (this.#ended) return true;
+    // A chunk of no bytes would end the stream.
+    if (this.#ended || chunk.length === 0) return true;
     if (this.#committed && this.job.stream) {
       this.#recording?.add(chunk);
-      return this.#res.write(chunk);
+      return this.#res.write(this.#frames ? httpChunk(chunk) : chunk);
     }
     this.#held.push(chunk);
     return true;
@@ -112,10 +115,13 @@ export class HttpExchange implements Exchange {
     this.#committed = true;
     if (!this.job.stream || this.#ended) return;
     this.#res.writeHead(200, [...STREAM_HEADERS, ...this.#ownHeaders()]);
+    // Node writes a chunk and its frame in four pieces, which costs a few microseconds more than one. A client of HTTP/1.0 gets none.
+    this.#frames = this.#res.chunkedEncoding;
+    this.#res.chunkedEncoding = false;
     if (this.#held.length === 0) return;
     const held = this.#takeHeld();
     this.#recording?.add(held);
-    this.#res.write(held);
+    this.#res.write(this.#frames ? httpChunk(held) : held);
   }
 
   end(): void {
@@ -124,7 +130,7 @@ export class HttpExchange implements Exchange {
     this.#ended = true;
     if (!this.job.stream) return this.#sendWhole({ status: 200, headers: [], body: this.#takeHeld(), isFinal: true });
     this.#keep(200, STREAM_HEADERS);
-    this.#res.end();
+    this.#endStream(NOTHING);
   }
 
   fail(failure: ExchangeFailure): void {
@@ -134,7 +140,7 @@ export class HttpExchange implements Exchange {
     const errors = clientErrors(this.job.endpoint);
     if (this.#committed && this.job.stream) {
       this.#recording?.drop();
-      this.#res.end(errors.streamEnd(code, { detail, requestId: this.clientRequestId }));
+      this.#endStream(Buffer.from(errors.streamEnd(code, { detail, requestId: this.clientRequestId })));
       return;
     }
     if (relay === null) {
@@ -146,6 +152,12 @@ export class HttpExchange implements Exchange {
     const { status } = relay;
     const body = jsonBytes(errors.relayed(status, relay.body));
     this.#sendWhole({ status, headers: Object.entries(relay.headers).flat(), body, isFinal: isFinalStatus(status) });
+  }
+
+  /** Ends the stream with these bytes, which may be none. */
+  #endStream(last: Buffer): void {
+    if (!this.#frames) this.#res.end(last);
+    else this.#res.end(last.length === 0 ? LAST_CHUNK : Buffer.concat([httpChunk(last), LAST_CHUNK]));
   }
 
   /** Sends an answer in one piece. A final one would be the same if the request came again. */
@@ -185,6 +197,19 @@ export class HttpExchange implements Exchange {
     const receipt = ["x-baseload-receipt", this.job.requestId];
     return this.#runStep === null ? receipt : [...receipt, "x-baseload-run-step", String(this.#runStep)];
   }
+}
+
+const NOTHING = Buffer.alloc(0);
+const LAST_CHUNK = Buffer.from("0\r\n\r\n");
+
+/** Bytes, which must be some, as one chunk of a body without a known length (RFC 9112, 7.1). */
+function httpChunk(bytes: Buffer): Buffer {
+  const head = `${bytes.length.toString(16)}\r\n`;
+  const chunk = Buffer.allocUnsafe(head.length + bytes.length + 2);
+  chunk.write(head, 0, "latin1");
+  bytes.copy(chunk, head.length);
+  chunk.write("\r\n", head.length + bytes.length, "latin1");
+  return chunk;
 }
 
 // Timeouts, conflicts and rate limits pass; a retry must reach the backend again.

@@ -118,20 +118,27 @@ export class Gateway {
 
   /** Has every connection counted before anything is read from it. */
   #guardConnections(): void {
+    // Asking the system who calls costs more than the rest of this.
+    const isPerClient = this.#options.maxConnectionsPerClient !== null;
     const serve = this.#server.listeners("connection");
     this.#server.removeAllListeners("connection");
     this.#server.on("connection", (socket: Socket) => {
-      const address = plainAddress(socket.remoteAddress ?? "");
-      // A trusted proxy calls for many clients; its requests are counted, each for whom it is made.
-      const client = isTrusted(address, this.#trusted) ? null : clientOf(address);
+      const client = isPerClient ? this.#clientOf(socket) : null;
       const limit = this.#connections.enter(client);
       if (limit !== null) {
         this.#desk.turnedAway(limit);
+        const address = plainAddress(socket.remoteAddress ?? "");
         return this.#turnedAway.end(socket, { address, speaks: this.#options.tls === null });
       }
       socket.on("close", () => this.#connections.leave(client));
       for (const listener of serve) listener.call(this.#server, socket);
     });
+  }
+
+  /** For whom a connection counts: a trusted proxy calls for many clients, whose requests are counted instead. */
+  #clientOf(socket: Socket): string | null {
+    const address = plainAddress(socket.remoteAddress ?? "");
+    return isTrusted(address, this.#trusted) ? null : clientOf(address);
   }
 
   #begin(req: IncomingMessage, res: ServerResponse): void {

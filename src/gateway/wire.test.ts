@@ -260,6 +260,24 @@ describe("answers", () => {
     assert.ok(!late.body.includes("[DONE]"));
   });
 
+  test("a stream is chunked, each piece whole in a chunk of its own and none for no bytes, but not for HTTP/1.0", async () => {
+    const { desk, port } = await begin();
+    desk.onArrive = (exchange) => {
+      exchange.write(Buffer.from("data: held\n\n"));
+      exchange.commit();
+      exchange.write(Buffer.alloc(0));
+      exchange.write(Buffer.from("data: é\n\n"));
+      exchange.end();
+    };
+    const asked = head([`content-length: ${CHAT.length}`, "connection: close"]) + CHAT;
+    const newer = await exchangeBytes(port, asked);
+    assert.equal(newer.headers["transfer-encoding"], "chunked");
+    assert.equal(newer.body, "c\r\ndata: held\n\n\r\na\r\ndata: é\n\n\r\n0\r\n\r\n");
+    const older = await exchangeBytes(port, asked.replace("HTTP/1.1", "HTTP/1.0"));
+    assert.equal(older.headers["transfer-encoding"], undefined);
+    assert.equal(older.body, "data: held\n\ndata: é\n\n");
+  });
+
   test("an upstream's own error is passed on with its status and its headers", async () => {
     const { desk, port } = await begin();
     const body = Buffer.from('{"error":{"message":"slow down","type":"x","param":null,"code":"y"}}');

@@ -1,15 +1,16 @@
 import { assert } from "../base/assert.ts";
 import { Digest, digestOf } from "../base/hash.ts";
+import type { Receipt } from "../base/receipt.ts";
 import type { Command } from "./command.ts";
 import type { Event } from "./event.ts";
 import { Kernel } from "./kernel.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** The journal's format; raised when a reader of the old one could misread the new one. */
-export const JOURNAL_VERSION = 1;
+export const JOURNAL_VERSION = 2;
 
 /** Version of what the kernel decides; raised with every change by which the same events may give other commands. */
-export const KERNEL_VERSION = "3";
+export const KERNEL_VERSION = "4";
 
 const DIGEST_EVERY_EVENTS = 1000;
 const SNAPSHOT_EVERY_EVENTS = 10_000;
@@ -45,7 +46,13 @@ export type JournalLine = JournalHeader | JournalDigest | JournalSnapshot | read
  */
 export class JournalWriter {
   readonly #digest = new Digest();
+  readonly #print: (receipt: Receipt) => string;
   #events = 0;
+
+  /** `print` gives a receipt's JSON. */
+  constructor(print: (receipt: Receipt) => string = JSON.stringify) {
+    this.#print = print;
+  }
 
   /** The lines (each ending in a newline) for one event; `kernel` must have taken it already. */
   lines(
@@ -65,7 +72,7 @@ export class JournalWriter {
     }
     text += line([nowUs, event]);
     this.#events += 1;
-    this.#digest.add(JSON.stringify(after.commands));
+    addCommands(this.#digest, after.commands, this.#print);
     if (this.#events % DIGEST_EVERY_EVENTS === 0) text += this.digestLine();
     if (this.#events % SNAPSHOT_EVERY_EVENTS === 0) {
       text += line({
@@ -81,6 +88,17 @@ export class JournalWriter {
   digestLine(): string {
     return line({ events: this.#events, digest: this.#digest.hex() });
   }
+}
+
+/**
+ * Adds the commands of one event. A receipt goes in as its own text, which is also what the store keeps, so that it need not be
+ * printed for each of them; the empty text ends the event.
+ */
+function addCommands(digest: Digest, commands: readonly Command[], print: (receipt: Receipt) => string): void {
+  for (const command of commands) {
+    digest.add(command.kind === "append" ? print(command.receipt) : JSON.stringify(command));
+  }
+  digest.add("");
 }
 
 function line(value: JournalLine): string {
@@ -163,7 +181,7 @@ export class Replayer {
     const commands = this.#kernel.step(nowUs, event);
     this.#events += 1;
     this.#commands += commands.length;
-    this.#digest.add(JSON.stringify(commands));
+    addCommands(this.#digest, commands, JSON.stringify);
     this.#onCommands(nowUs, event, commands);
   }
 

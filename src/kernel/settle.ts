@@ -2,7 +2,7 @@ import { assert, present } from "../base/assert.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import type { Usage } from "../base/job.ts";
 import type { Outcome, Receipt } from "../base/receipt.ts";
-import { entriesOf } from "../ledger/codec.ts";
+import { postingOf } from "../ledger/codec.ts";
 import type { Command } from "./command.ts";
 import { costOf } from "./cost-figure.ts";
 import { declared, exact, tokenFigure } from "./figures.ts";
@@ -46,8 +46,7 @@ export function onAppended(state: State, event: Appended, out: Command[]): void 
     state.unsettled.delete(requestId);
     state.unposted.add(requestId);
     onDurable(state, receipt);
-    const posting = { leafIndex: event.firstLeafIndex + offset, requestId, entries: entriesOf(receipt) };
-    out.push({ kind: "post", requestId, posting });
+    out.push({ kind: "post", requestId, posting: postingOf(receipt, event.firstLeafIndex + offset) });
   });
 }
 

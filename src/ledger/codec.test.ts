@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Figure, Receipt } from "../base/receipt.ts";
-import { entriesOf } from "./codec.ts";
+import { postingOf } from "./codec.ts";
 
 function figure(value: number | null): Figure {
   const method = value === null ? "unknown" : "measured";
@@ -48,21 +48,18 @@ function receiptOf(given: Partial<Receipt> = {}): Receipt {
   };
 }
 
-test("each known figure moves from the backend's account to the tenant's, in its own unit; parts of a figure do not", () => {
-  const entries = entriesOf(receiptOf());
-  assert.deepEqual(
-    entries.map(({ debit, credit, unit, amount }) => [debit, credit, unit, amount]),
-    [
-      ["tenant/acme/tokens/input", "backend/b/tokens/input", "token", 3],
-      ["tenant/acme/tokens/output", "backend/b/tokens/output", "token", 4],
-      ["tenant/acme/cost", "backend/b/cost", "nanousd", 10],
-      ["tenant/acme/energy", "backend/b/energy", "millijoule", 20],
-      ["tenant/acme/carbon", "backend/b/carbon", "microgram", 30],
-    ],
-  );
+test("each figure of a settled receipt moves from the backend's accounts to the tenant's; parts of a figure do not", () => {
+  assert.deepEqual(postingOf(receiptOf(), 7), {
+    leafIndex: 7,
+    requestId: "1",
+    tenant: "acme",
+    backend: "b",
+    amounts: { inputTokens: 3, outputTokens: 4, costNanoUsd: 10, energyMilliJoules: 20, carbonMicrograms: 30 },
+  });
+  assert.equal(postingOf(receiptOf({ backendId: null }), 0).backend, "none");
 });
 
-test("what is unknown or zero moves nothing", () => {
+test("what is unknown stays so, and zero stays zero", () => {
   const none = { costNanoUsd: figure(null), energyMilliJoules: figure(0), carbonMicrograms: figure(null) };
   const tokens = {
     input: figure(null),
@@ -71,11 +68,17 @@ test("what is unknown or zero moves nothing", () => {
     output: figure(0),
     reasoning: figure(null),
   };
-  assert.deepEqual(entriesOf(receiptOf({ ...none, tokens })), []);
+  assert.deepEqual(postingOf(receiptOf({ ...none, tokens }), 0).amounts, {
+    inputTokens: null,
+    outputTokens: 0,
+    costNanoUsd: null,
+    energyMilliJoules: 0,
+    carbonMicrograms: null,
+  });
 });
 
 test("a figure that is no whole amount is never posted", () => {
   for (const bad of [-1, 0.5, 2 ** 53]) {
-    assert.throws(() => entriesOf(receiptOf({ costNanoUsd: figure(bad) })), /bad amount/);
+    assert.throws(() => postingOf(receiptOf({ costNanoUsd: figure(bad) }), 0), /bad amount/);
   }
 });

@@ -2,41 +2,48 @@ import { assert } from "../base/assert.ts";
 import type { RequestId } from "../base/ids.ts";
 import type { Receipt } from "../base/receipt.ts";
 
-/** What an account counts. */
-export type Unit = "token" | "nanousd" | "millijoule" | "microgram";
-
-/** `amount` of `unit` moves from the account `credit` to the account `debit`. */
-export interface Entry {
-  readonly debit: string;
-  readonly credit: string;
-  readonly unit: Unit;
-  readonly amount: number;
-}
-
-/** The double entry of one settled receipt; its leaf index makes posting idempotent. */
-export interface Posting {
-  readonly leafIndex: number;
-  readonly requestId: RequestId;
-  readonly entries: readonly Entry[];
+/** What one receipt moves, each in its own unit. Null is unknown and moves nothing (it may be revised later); so does zero. */
+export interface Amounts {
+  readonly inputTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly costNanoUsd: number | null;
+  readonly energyMilliJoules: number | null;
+  readonly carbonMicrograms: number | null;
 }
 
 /**
- * The entries of a receipt: what the tenant used, taken from the backend that made it. Unknown figures post nothing (they
- * may be revised later); zeros post nothing because they move nothing.
+ * The double entry of one settled receipt: each amount moves from the backend's account of its kind to the tenant's. Its leaf
+ * index makes posting idempotent.
  */
-export function entriesOf(receipt: Receipt): readonly Entry[] {
-  const debit = `tenant/${receipt.principal.tenant}`;
-  const credit = `backend/${receipt.backendId ?? "none"}`;
-  const entries: Entry[] = [];
-  const add = (name: string, unit: Unit, amount: number | null): void => {
-    if (amount === null || amount === 0) return;
-    assert(Number.isSafeInteger(amount) && amount > 0, `posting ${name}: bad amount ${amount}`);
-    entries.push({ debit: `${debit}/${name}`, credit: `${credit}/${name}`, unit, amount });
+export interface Posting {
+  readonly leafIndex: number;
+  readonly requestId: RequestId;
+  /** Whose accounts are debited. */
+  readonly tenant: string;
+  /** Whose accounts are credited; `none` where the request was never sent. */
+  readonly backend: string;
+  readonly amounts: Amounts;
+}
+
+/** The posting of a receipt that is settled as this leaf: what the tenant used, taken from the backend that made it. */
+export function postingOf(receipt: Receipt, leafIndex: number): Posting {
+  const { tokens, costNanoUsd, energyMilliJoules, carbonMicrograms } = receipt;
+  return {
+    leafIndex,
+    requestId: receipt.receiptId,
+    tenant: receipt.principal.tenant,
+    backend: receipt.backendId ?? "none",
+    amounts: {
+      inputTokens: amount("input tokens", tokens.input.value),
+      outputTokens: amount("output tokens", tokens.output.value),
+      costNanoUsd: amount("cost", costNanoUsd.value),
+      energyMilliJoules: amount("energy", energyMilliJoules.value),
+      carbonMicrograms: amount("carbon", carbonMicrograms.value),
+    },
   };
-  add("tokens/input", "token", receipt.tokens.input.value);
-  add("tokens/output", "token", receipt.tokens.output.value);
-  add("cost", "nanousd", receipt.costNanoUsd.value);
-  add("energy", "millijoule", receipt.energyMilliJoules.value);
-  add("carbon", "microgram", receipt.carbonMicrograms.value);
-  return entries;
+}
+
+function amount(name: string, value: number | null): number | null {
+  if (value !== null) assert(Number.isSafeInteger(value) && value >= 0, `posting ${name}: bad amount ${value}`);
+  return value;
 }

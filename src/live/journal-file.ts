@@ -1,4 +1,5 @@
 import { createWriteStream, openSync, type WriteStream } from "node:fs";
+import type { Receipt } from "../base/receipt.ts";
 import type { Command } from "../kernel/command.ts";
 import type { Event } from "../kernel/event.ts";
 import { JournalWriter } from "../kernel/journal.ts";
@@ -17,14 +18,15 @@ const MAX_PENDING_BYTES = 256 * 1024 * 1024;
 
 /** A journal in a file, written in batches. Owned by the runner; a journal that cannot be written ends with an error to `onError`. Throws in words when the file cannot be made. */
 export class JournalFile implements Journal {
-  readonly #writer = new JournalWriter();
+  readonly #writer: JournalWriter;
   readonly #stream: WriteStream;
   readonly #timer: NodeJS.Timeout;
   readonly #onError: (error: Error) => void;
   #text = "";
   #failed = false;
 
-  constructor(path: string, onError: (error: Error) => void) {
+  constructor(path: string, onError: (error: Error) => void, print: (receipt: Receipt) => string = JSON.stringify) {
+    this.#writer = new JournalWriter(print);
     this.#onError = onError;
     // A journal is one run: an older file of the name is never continued or overwritten.
     this.#stream = createWriteStream(path, { fd: openNew(path) });

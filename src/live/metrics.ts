@@ -1,7 +1,7 @@
 import type { Figure, Receipt } from "../base/receipt.ts";
 import type { RunLimitKind } from "../base/run.ts";
 import type { BackendView, EngineView } from "../kernel/view.ts";
-import { Distributions, type Labels, type Metric, Series } from "./prometheus.ts";
+import { Distributions, type Labels, type Metric, type Sample, Series } from "./prometheus.ts";
 
 // Bounds of OpenTelemetry's GenAI conventions for server latencies, in seconds.
 const TTFT_SECONDS = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
@@ -18,6 +18,37 @@ export interface Standing {
 }
 
 type Where = { readonly backend: string; readonly site: string };
+
+/** Samples by two of their labels. Owned by a `Metrics`. */
+class Samples {
+  readonly #byFirst = new Map<string, Map<string, Sample>>();
+
+  get(first: string, second: string): Sample | undefined {
+    return this.#byFirst.get(first)?.get(second);
+  }
+
+  /** Keeps a sample under its labels and returns it. */
+  keep(first: string, second: string, sample: Sample): Sample {
+    const bySecond = this.#byFirst.get(first) ?? new Map<string, Sample>();
+    this.#byFirst.set(first, bySecond.set(second, sample));
+    return sample;
+  }
+}
+
+/** The counters of one backend at one site, so that a receipt finds them by texts that it has already. Owned by a `Metrics`. */
+class Place {
+  readonly where: Where;
+  readonly ended = new Samples();
+  readonly tokens = new Samples();
+  readonly cost = new Samples();
+  readonly energy = new Samples();
+
+  constructor(where: Where) {
+    this.where = where;
+  }
+}
+
+const TOKEN_TYPES = ["input", "cachedInput", "output", "reasoning"] as const satisfies (keyof Receipt["tokens"])[];
 
 /**
  * Prometheus metrics, counted from receipts, so that they agree with what is billed. Labels are backend, site and outcome:
@@ -58,19 +89,27 @@ export class Metrics {
   readonly #queued = gauge("queued_requests", "requests that wait for a backend");
   readonly #runsLimited = counter("runs_limited", "runs that met a limit, by the first that they met");
   readonly #unsettled = gauge("unsettled_receipts", "receipts that are not durable yet");
+  readonly #places = new Map<string, Map<string, Place>>();
+  readonly #tried = new Samples();
 
   /** A request ended. */
   record(receipt: Receipt): void {
-    const where = { backend: receipt.backendId ?? "none", site: receipt.site ?? "none" };
-    this.#requests.add({ ...where, outcome: receipt.outcome, code: receipt.code ?? "none" });
-    for (const attempt of receipt.attempts) this.#attempts.add({ backend: attempt.backendId, result: attempt.result });
-    this.#countTokens(receipt, where);
-    const { costNanoUsd, energyMilliJoules, carbonMicrograms, time } = receipt;
-    if (costNanoUsd.value !== null) this.#cost.add({ ...where, method: costNanoUsd.method }, costNanoUsd.value / 1e9);
-    if (energyMilliJoules.value !== null) {
-      const { method, boundary, value } = energyMilliJoules;
-      this.#energy.add({ ...where, method, boundary }, value / 1e3);
+    const place = this.#placeOf(receipt.backendId ?? "none", receipt.site ?? "none");
+    const { where, ended } = place;
+    const { outcome, costNanoUsd, energyMilliJoules, carbonMicrograms, time } = receipt;
+    const code = receipt.code ?? "none";
+    const requests =
+      ended.get(outcome, code) ?? ended.keep(outcome, code, this.#requests.child({ ...where, outcome, code }));
+    requests.value += 1;
+    for (const { backendId, result } of receipt.attempts) {
+      const attempts =
+        this.#tried.get(backendId, result) ??
+        this.#tried.keep(backendId, result, this.#attempts.child({ backend: backendId, result }));
+      attempts.value += 1;
     }
+    for (const type of TOKEN_TYPES) this.#countTokens(place, type, receipt.tokens[type]);
+    if (costNanoUsd.value !== null) this.#addCost(place, costNanoUsd.method, costNanoUsd.value / 1e9);
+    if (energyMilliJoules.value !== null) this.#addEnergy(place, energyMilliJoules, energyMilliJoules.value / 1e3);
     if (carbonMicrograms.value !== null) this.#carbon.add(where, carbonMicrograms.value / 1e6);
     observe(this.#queue, where, time.queueUs);
     observe(this.#ttft, where, time.ttftUs);
@@ -136,10 +175,31 @@ export class Metrics {
     this.#engineStale.set(labels, stale ? 1 : 0);
   }
 
-  #countTokens(receipt: Receipt, where: Where): void {
-    for (const [type, figure] of Object.entries(receipt.tokens) as [string, Figure][]) {
-      if (figure.value !== null) this.#tokens.add({ ...where, type, method: figure.method }, figure.value);
-    }
+  #placeOf(backend: string, site: string): Place {
+    const bySite = this.#places.get(backend) ?? new Map<string, Place>();
+    const found = bySite.get(site);
+    if (found !== undefined) return found;
+    const place = new Place({ backend, site });
+    this.#places.set(backend, bySite.set(site, place));
+    return place;
+  }
+
+  #countTokens({ where, tokens }: Place, type: string, { value, method }: Figure): void {
+    if (value === null) return;
+    const counted =
+      tokens.get(type, method) ?? tokens.keep(type, method, this.#tokens.child({ ...where, type, method }));
+    counted.value += value;
+  }
+
+  #addCost({ where, cost }: Place, method: string, usd: number): void {
+    const spent = cost.get(method, "") ?? cost.keep(method, "", this.#cost.child({ ...where, method }));
+    spent.value += usd;
+  }
+
+  #addEnergy({ where, energy }: Place, { method, boundary }: Figure, joules: number): void {
+    const used =
+      energy.get(method, boundary) ?? energy.keep(method, boundary, this.#energy.child({ ...where, method, boundary }));
+    used.value += joules;
   }
 }
 

@@ -27,7 +27,8 @@ function keyOf(labels: Labels): string {
   return key;
 }
 
-interface Sample {
+/** One child of a series. Whoever holds it may change its value. */
+export interface Sample {
   readonly labels: Labels;
   value: number;
 }
@@ -46,10 +47,15 @@ export class Series implements Metric {
   }
 
   add(labels: Labels, amount = 1): void {
+    this.child(labels).value += amount;
+  }
+
+  /** The child with these labels, for a counter that is added to often: finding it costs more than adding. */
+  child(labels: Labels): Sample {
     const key = keyOf(labels);
-    const child = this.#children.get(key);
-    if (child === undefined) this.#children.set(key, { labels, value: amount });
-    else child.value += amount;
+    let child = this.#children.get(key);
+    if (child === undefined) this.#children.set(key, (child = { labels, value: 0 }));
+    return child;
   }
 
   set(labels: Labels, value: number): void {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { receiptOf } from "../../test/fakes/receipt.ts";
 import { isUuid } from "../base/ids.ts";
 import { systemClock } from "./clock.ts";
 import { Mint } from "./mint.ts";
+import { receiptPrinter } from "./receipt-text.ts";
 import { lazyTokenCounter } from "./token-counter.ts";
 
 describe("the mint", () => {
@@ -28,6 +30,12 @@ describe("the mint", () => {
       "version 7, variant 10",
     );
   });
+});
+
+test("a receipt's text is its JSON, whichever receipt was printed before", () => {
+  const print = receiptPrinter();
+  const [a, b] = [receiptOf("a"), receiptOf("b")];
+  for (const receipt of [a, a, b, a, receiptOf("a"), b]) assert.equal(print(receipt), JSON.stringify(receipt));
 });
 
 test("the clock gives whole microseconds that do not go back", () => {

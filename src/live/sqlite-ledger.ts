@@ -1,14 +1,19 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { RequestId } from "../base/ids.ts";
 import type { Receipt } from "../base/receipt.ts";
-import { entriesOf, type Posting } from "../ledger/codec.ts";
+import { postingOf } from "../ledger/codec.ts";
 import type { StoredReceipt } from "../ports/store.ts";
+import { addPosting, type Group } from "./sqlite-messages.ts";
 import { RunQueries, RUNS_SCHEMA } from "./sqlite-runs.ts";
-import type { LeafRow } from "./sqlite-messages.ts";
 
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
+const LEAF_COLUMNS = 4;
+const POSTING_COLUMNS = 8;
 
-const SCHEMA = `
+// One row a receipt and one a posting, each at the end of its table, since rows are most of what storing costs. What a
+// receipt's text says is not written again, and the ledger's lines are read out of the posting.
+
+const LEAF_SCHEMA = `
   CREATE TABLE leaf (
     leaf_index INTEGER PRIMARY KEY,
     request_id TEXT NOT NULL UNIQUE,
@@ -16,16 +21,31 @@ const SCHEMA = `
     wall_ms INTEGER NOT NULL,
     receipt TEXT NOT NULL
   ) STRICT;
-  CREATE TABLE posting (leaf_index INTEGER PRIMARY KEY) STRICT;
-  CREATE TABLE entry (
-    leaf_index INTEGER NOT NULL,
-    line INTEGER NOT NULL,
-    debit TEXT NOT NULL,
-    credit TEXT NOT NULL,
-    unit TEXT NOT NULL,
-    amount INTEGER NOT NULL,
-    PRIMARY KEY (leaf_index, line)
-  ) STRICT, WITHOUT ROWID;
+`;
+
+const LEDGER_SCHEMA = `
+  CREATE TABLE posting (
+    leaf_index INTEGER PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    backend TEXT NOT NULL,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    cost_nanousd INTEGER,
+    energy_millijoule INTEGER,
+    carbon_microgram INTEGER
+  ) STRICT;
+  CREATE VIEW entry AS ${[
+    ["tokens/input", "token", "input_tokens"],
+    ["tokens/output", "token", "output_tokens"],
+    ["cost", "nanousd", "cost_nanousd"],
+    ["energy", "millijoule", "energy_millijoule"],
+    ["carbon", "microgram", "carbon_microgram"],
+  ]
+    .map(
+      ([name, unit, column]) => `SELECT leaf_index, 'tenant/' || tenant || '/${name}' AS debit,
+        'backend/' || backend || '/${name}' AS credit, '${unit}' AS unit, ${column} AS amount FROM posting WHERE ${column} > 0`,
+    )
+    .join(" UNION ALL ")};
 `;
 
 /**
@@ -36,7 +56,6 @@ export class SqliteLedger {
   readonly #db: DatabaseSync;
   readonly #insertLeaf: StatementSync;
   readonly #insertPosting: StatementSync;
-  readonly #insertEntry: StatementSync;
   readonly #selectLeaf: StatementSync;
   /** Answers what is asked of runs. */
   readonly runs: RunQueries;
@@ -52,8 +71,7 @@ export class SqliteLedger {
       this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE; COMMIT;");
       this.#migrate(path);
       this.#insertLeaf = this.#db.prepare("INSERT INTO leaf VALUES (?, ?, ?, ?, ?, ?)");
-      this.#insertPosting = this.#db.prepare("INSERT OR IGNORE INTO posting VALUES (?)");
-      this.#insertEntry = this.#db.prepare("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?)");
+      this.#insertPosting = this.#db.prepare("INSERT OR IGNORE INTO posting VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
       this.#selectLeaf = this.#db.prepare("SELECT leaf_index, receipt FROM leaf WHERE request_id = ?");
       this.runs = new RunQueries(this.#db);
       const row = this.#db.prepare("SELECT max(leaf_index) AS last FROM leaf").get() as { last: number | null };
@@ -69,15 +87,18 @@ export class SqliteLedger {
   }
 
   /** Writes one group in one transaction; returns the first leaf's index. Throws, with nothing written, when it cannot. */
-  commit(leaves: readonly LeafRow[], postings: readonly Posting[]): number {
+  commit({ leaves, receipts, postings }: Group): number {
     const first = this.#nextLeafIndex;
     this.#transaction(() => {
-      leaves.forEach((leaf, offset) => {
-        this.#insertLeaf.run(first + offset, leaf.requestId, leaf.tenant, leaf.wallMs, leaf.json, leaf.runId);
+      receipts.forEach((receipt, offset) => {
+        const [requestId, tenant, wallMs, runId] = leaves.slice(offset * LEAF_COLUMNS, (offset + 1) * LEAF_COLUMNS);
+        this.#insertLeaf.run(first + offset, requestId ?? null, tenant ?? null, wallMs ?? null, receipt, runId ?? null);
       });
-      for (const posting of postings) this.#post(posting);
+      for (let at = 0; at < postings.length; at += POSTING_COLUMNS) {
+        this.#insertPosting.run(...postings.slice(at, at + POSTING_COLUMNS));
+      }
     });
-    this.#nextLeafIndex = first + leaves.length;
+    this.#nextLeafIndex = first + receipts.length;
     return first;
   }
 
@@ -89,14 +110,6 @@ export class SqliteLedger {
 
   close(): void {
     this.#db.close();
-  }
-
-  #post(posting: Posting): void {
-    const { changes } = this.#insertPosting.run(posting.leafIndex);
-    if (changes === 0) return;
-    posting.entries.forEach((entry, line) => {
-      this.#insertEntry.run(posting.leafIndex, line, entry.debit, entry.credit, entry.unit, entry.amount);
-    });
   }
 
   #transaction(work: () => void): void {
@@ -119,26 +132,22 @@ export class SqliteLedger {
         `${path} was written by another version of Baseload (schema ${version}); use that one, or another --data-dir`,
       );
     this.#transaction(() => {
-      if (version < 1) this.#db.exec(SCHEMA);
-      this.#db.exec(RUNS_SCHEMA);
+      if (version < 1) this.#db.exec(LEAF_SCHEMA);
+      if (version < 2) this.#db.exec(RUNS_SCHEMA);
+      // The ledger is made again from the receipts, whatever form it had.
+      if (version > 0) this.#db.exec("DROP TABLE posting; DROP TABLE entry;");
+      this.#db.exec(LEDGER_SCHEMA);
       this.#db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     });
   }
 
   /** The ledger is a projection of the leaves: what a crash kept from being posted is posted now. */
   #recover(): void {
-    const rows = this.#db
-      .prepare(
-        "SELECT leaf_index, request_id, receipt FROM leaf WHERE leaf_index NOT IN (SELECT leaf_index FROM posting)",
-      )
-      .all() as { leaf_index: number; request_id: string; receipt: string }[];
-    if (rows.length === 0) return;
-    this.#transaction(() => {
-      for (const row of rows) {
-        const entries = entriesOf(JSON.parse(row.receipt) as Receipt);
-        this.#post({ leafIndex: row.leaf_index, requestId: row.request_id, entries });
-      }
-    });
+    const unposted = "SELECT leaf_index, receipt FROM leaf WHERE leaf_index NOT IN (SELECT leaf_index FROM posting)";
+    const rows = this.#db.prepare(unposted).all() as { leaf_index: number; receipt: string }[];
+    const postings: Group["postings"][number][] = [];
+    for (const row of rows) addPosting(postings, postingOf(JSON.parse(row.receipt) as Receipt, row.leaf_index));
+    if (rows.length > 0) this.commit({ leaves: [], receipts: [], postings });
   }
 }
 

@@ -5,32 +5,34 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, describe, test } from "node:test";
 import { receiptOf } from "../../test/fakes/receipt.ts";
+import type { Receipt } from "../base/receipt.ts";
 import type { RunRecord } from "../base/run-record.ts";
 import { SqliteLedger } from "./sqlite-ledger.ts";
-import type { LeafRow } from "./sqlite-messages.ts";
+import { addLeaf, type Group } from "./sqlite-messages.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "runs-"));
 after(() => rmSync(dir, { recursive: true }));
 let files = 0;
 const newPath = (): string => join(dir, `${(files += 1)}.sqlite`);
 
-/** A row of a step; without a run where `runId` is null. */
-function leafOf(
-  requestId: string,
-  runId: string | null,
-  { step = 1, tenant = "acme" }: { readonly step?: number; readonly tenant?: string } = {},
-): LeafRow {
-  const receipt = { ...receiptOf(requestId, tenant), runId, step };
-  return { requestId, tenant, runId, wallMs: 1_700_000_000_000 + files, json: JSON.stringify(receipt) };
+type Step = { readonly step?: number; readonly tenant?: string };
+
+/** A receipt of a step; without a run where `runId` is null. */
+function leafOf(requestId: string, runId: string | null, { step = 1, tenant = "acme" }: Step = {}): Receipt {
+  return { ...receiptOf(requestId, tenant), runId, step };
+}
+
+function groupOf(given: readonly Receipt[]): Group {
+  const leaves: Group["leaves"][number][] = [];
+  for (const receipt of given) addLeaf(leaves, receipt);
+  return { leaves, receipts: given.map((receipt) => JSON.stringify(receipt)), postings: [] };
 }
 
 describe("the receipts of runs in the ledger's file", () => {
   test("give a run's record, which is its tenant's alone", () => {
     const ledger = new SqliteLedger(newPath());
-    ledger.commit(
-      [leafOf("1", "r"), leafOf("2", null), leafOf("3", "r", { step: 2 }), leafOf("4", "r", { tenant: "other" })],
-      [],
-    );
+    const steps = [leafOf("1", "r"), leafOf("2", null), leafOf("3", "r", { step: 2 })];
+    ledger.commit(groupOf([...steps, leafOf("4", "r", { tenant: "other" })]));
     const record = ledger.runs.answer({ kind: "recall", tenant: "acme", runId: "r" }) as RunRecord;
     assert.equal(record.steps, 2);
     assert.deepEqual(record.totals.tokens, { value: 60, unknownSteps: 0, largest: 30 });
@@ -45,7 +47,7 @@ describe("the receipts of runs in the ledger's file", () => {
   test("come in pages, in order", () => {
     const ledger = new SqliteLedger(newPath());
     const rows = Array.from({ length: 5 }, (_, index) => leafOf(`r${index}`, "r", { step: index + 1 }));
-    ledger.commit([leafOf("x", "other"), ...rows], []);
+    ledger.commit(groupOf([leafOf("x", "other"), ...rows]));
     const page = (last: number, limit: number): readonly number[] => {
       const found = ledger.runs.answer({ kind: "receipts", tenant: "acme", runId: "r", page: { after: last, limit } });
       return (found as readonly { leafIndex: number }[]).map(({ leafIndex }) => leafIndex);
@@ -56,12 +58,10 @@ describe("the receipts of runs in the ledger's file", () => {
 
   test("name the latest runs first, each once", () => {
     const ledger = new SqliteLedger(newPath());
-    ledger.commit(
-      [leafOf("1", "a"), leafOf("2", "b"), leafOf("3", "a"), leafOf("4", null), leafOf("5", "c", { tenant: "other" })],
-      [],
-    );
+    const own = [leafOf("1", "a"), leafOf("2", "b"), leafOf("3", "a"), leafOf("4", null)];
+    ledger.commit(groupOf([...own, leafOf("5", "c", { tenant: "other" })]));
     const recent = (limit: number): unknown => ledger.runs.answer({ kind: "recent", tenant: "acme", limit });
-    const lastArrivedWallMs = leafOf("1", "a").wallMs;
+    const lastArrivedWallMs = leafOf("1", "a").arrivedWallMs;
     const a = { runId: "a", lastReceiptId: "3", lastArrivedWallMs, lastLeafIndex: 2 };
     const b = { runId: "b", lastReceiptId: "2", lastArrivedWallMs, lastLeafIndex: 1 };
     assert.deepEqual([recent(9), recent(1)], [[a, b], [a]]);
@@ -84,16 +84,21 @@ describe("the receipts of runs in the ledger's file", () => {
 test("a file of the schema before runs is brought up to date and keeps its receipts", () => {
   const path = newPath();
   const ledger = new SqliteLedger(path);
-  ledger.commit([leafOf("old", null)], []);
+  ledger.commit(groupOf([leafOf("old", null)]));
   ledger.close();
   const db = new DatabaseSync(path);
   db.exec(
-    "DROP INDEX leaf_of_run; DROP INDEX leaf_with_run; ALTER TABLE leaf DROP COLUMN run_id; PRAGMA user_version = 1",
+    `DROP INDEX leaf_of_run; DROP INDEX leaf_with_run; ALTER TABLE leaf DROP COLUMN run_id; PRAGMA user_version = 1;
+    DROP VIEW entry; DROP TABLE posting; CREATE TABLE entry (leaf_index INTEGER);
+    CREATE TABLE posting (leaf_index INTEGER PRIMARY KEY); INSERT INTO posting VALUES (0);`,
   );
   db.close();
   const mended = new SqliteLedger(path);
   assert.equal(mended.read("old")?.leafIndex, 0);
-  assert.equal(mended.commit([leafOf("new", "r")], []), 1);
+  assert.equal(mended.commit(groupOf([leafOf("new", "r")])), 1);
   assert.notEqual(mended.runs.answer({ kind: "recall", tenant: "acme", runId: "r" }), null);
   mended.close();
+  const posted = new DatabaseSync(path);
+  assert.deepEqual({ ...posted.prepare("SELECT sum(amount) AS n FROM entry WHERE leaf_index = 0").get() }, { n: 60 });
+  posted.close();
 });

@@ -11,7 +11,7 @@ import { Worker } from "node:worker_threads";
 import { receiptOf } from "../../test/fakes/receipt.ts";
 import { until } from "../../test/until.ts";
 import type { RequestId } from "../base/ids.ts";
-import { entriesOf } from "../ledger/codec.ts";
+import { postingOf } from "../ledger/codec.ts";
 import type { StoreListener } from "../ports/store.ts";
 import { SqliteLedger } from "./sqlite-ledger.ts";
 import { SqliteStore } from "./sqlite-store.ts";
@@ -103,7 +103,7 @@ describe("a store that works", () => {
     assert.deepEqual(heard.leases, ["backend/a/concurrency 4"]);
     append(store, ["r1"]);
     await until("it is durable", () => heard.groups.length > 0);
-    store.post({ leafIndex: 0, requestId: "r1", entries: entriesOf(receiptOf("r1")) });
+    store.post(postingOf(receiptOf("r1"), 0));
     await until("it is posted", () => heard.posted.length > 0);
     assert.deepEqual(heard.posted, ["r1"]);
     await store.close();
@@ -118,7 +118,7 @@ describe("a store that works", () => {
       appended: (first, ids) => {
         heard.appended(first, ids);
         ids.forEach((id, offset) => {
-          opened.store?.post({ leafIndex: first + offset, requestId: id, entries: entriesOf(receiptOf(id)) });
+          opened.store?.post(postingOf(receiptOf(id), first + offset));
         });
       },
     };

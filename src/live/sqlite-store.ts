@@ -6,14 +6,37 @@ import type { RunRecord } from "../base/run-record.ts";
 import type { Posting } from "../ledger/codec.ts";
 import type { RunQuery } from "./sqlite-runs.ts";
 import type { PageOf, RecentRun, Store, StoredReceipt, StoreListener } from "../ports/store.ts";
-import type { FromWorker, LeafRow, ToWorker } from "./sqlite-messages.ts";
+import { addLeaf, addPosting, type FromWorker, type ToWorker } from "./sqlite-messages.ts";
 
 // Commits are at least this far apart, so that each takes a group along: an fsync costs the same for one as for hundreds.
-const COMMIT_EVERY_MS = 5;
+const COMMIT_EVERY_MS = 10;
 // Postings wait for the next receipts to go along with: nobody waits for them, and a crash loses none, since they are made
 // again from the receipts. A commit of their own would cost each request of a quiet hour a second fsync.
 const POST_WITHIN_MS = 100;
 const RETRY_MS = 500;
+
+/** What waits for a commit, or is in one. */
+class Batch {
+  readonly requestIds: RequestId[] = [];
+  readonly leaves: (string | number | null)[] = [];
+  readonly receipts: string[] = [];
+  readonly postings: (string | number | null)[] = [];
+  /** Whose postings these are. */
+  readonly posted: RequestId[] = [];
+
+  get isEmpty(): boolean {
+    return this.requestIds.length === 0 && this.posted.length === 0;
+  }
+
+  /** Takes up what came later. */
+  add(later: Batch): void {
+    for (const requestId of later.requestIds) this.requestIds.push(requestId);
+    for (const column of later.leaves) this.leaves.push(column);
+    for (const receipt of later.receipts) this.receipts.push(receipt);
+    for (const column of later.postings) this.postings.push(column);
+    for (const requestId of later.posted) this.posted.push(requestId);
+  }
+}
 
 /**
  * The embedded store: node:sqlite in a worker thread, since its commits wait for the disk and streams must not. One group is
@@ -22,9 +45,9 @@ const RETRY_MS = 500;
 export class SqliteStore implements Store {
   readonly #worker: Worker;
   readonly #listener: StoreListener;
-  #leaves: LeafRow[] = [];
-  #postings: Posting[] = [];
-  #inFlight: { readonly leaves: readonly LeafRow[]; readonly postings: readonly Posting[] } | null = null;
+  readonly #print: (receipt: Receipt) => string;
+  #waiting = new Batch();
+  #inFlight: Batch | null = null;
   #timer: NodeJS.Timeout | null = null;
   /** Whether the timer is set for postings alone, so that a receipt may set it forward. */
   #isLazy = false;
@@ -39,15 +62,20 @@ export class SqliteStore implements Store {
   /** Why the worker ended by itself, or null. */
   #death: Error | null = null;
 
-  private constructor(worker: Worker, listener: StoreListener) {
+  private constructor(worker: Worker, listener: StoreListener, print: (receipt: Receipt) => string) {
     this.#worker = worker;
     this.#listener = listener;
+    this.#print = print;
     worker.on("message", (message: FromWorker) => this.#onMessage(message));
     worker.on("error", (error) => this.#onDeath(error instanceof Error ? error : new Error(String(error))));
   }
 
-  /** Opens (or makes) the database file; rejects when it cannot be used. */
-  static async open(path: string, listener: StoreListener): Promise<SqliteStore> {
+  /** Opens (or makes) the database file; rejects when it cannot be used. `print` gives a receipt's JSON. */
+  static async open(
+    path: string,
+    listener: StoreListener,
+    print: (receipt: Receipt) => string = JSON.stringify,
+  ): Promise<SqliteStore> {
     const worker = new Worker(new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url), {
       workerData: { path },
     });
@@ -59,24 +87,20 @@ export class SqliteStore implements Store {
       await worker.terminate();
       throw new Error(opened.message);
     }
-    return new SqliteStore(worker, listener);
+    return new SqliteStore(worker, listener, print);
   }
 
   append(requestId: RequestId, receipt: Receipt): void {
-    const row = {
-      requestId,
-      tenant: receipt.principal.tenant,
-      runId: receipt.runId,
-      wallMs: receipt.arrivedWallMs,
-      json: JSON.stringify(receipt),
-    };
-    this.#leaves.push(row);
+    this.#waiting.requestIds.push(requestId);
+    addLeaf(this.#waiting.leaves, receipt);
+    this.#waiting.receipts.push(this.#print(receipt));
     if (this.#isLazy) this.#unschedule();
     this.#schedule(COMMIT_EVERY_MS);
   }
 
   post(posting: Posting): void {
-    this.#postings.push(posting);
+    addPosting(this.#waiting.postings, posting);
+    this.#waiting.posted.push(posting.requestId);
     this.#schedule(POST_WITHIN_MS, true);
   }
 
@@ -141,14 +165,15 @@ export class SqliteStore implements Store {
   #commit(): void {
     this.#unschedule();
     if (this.#inFlight !== null) return;
-    if (this.#leaves.length === 0 && this.#postings.length === 0) {
+    if (this.#waiting.isEmpty) {
       if (this.#closing !== null) void this.#end(0);
       return;
     }
-    this.#inFlight = { leaves: this.#leaves, postings: this.#postings };
-    this.#leaves = [];
-    this.#postings = [];
-    this.#send({ kind: "commit", ...this.#inFlight });
+    const batch = this.#waiting;
+    this.#inFlight = batch;
+    this.#waiting = new Batch();
+    const { leaves, receipts, postings } = batch;
+    this.#send({ kind: "commit", group: { leaves, receipts, postings } });
   }
 
   #onMessage(message: FromWorker): void {
@@ -163,34 +188,30 @@ export class SqliteStore implements Store {
   }
 
   #onCommitted(firstLeafIndex: number): void {
-    const group = this.#inFlight;
+    const batch = this.#inFlight;
     this.#inFlight = null;
-    if (group === null) return;
+    if (batch === null) return;
     this.#health(null);
-    if (group.leaves.length > 0)
-      this.#listener.appended(
-        firstLeafIndex,
-        group.leaves.map((leaf) => leaf.requestId),
-      );
-    if (group.postings.length > 0) this.#listener.stored(group.postings.map((posting) => posting.requestId));
+    if (batch.requestIds.length > 0) this.#listener.appended(firstLeafIndex, batch.requestIds);
+    if (batch.posted.length > 0) this.#listener.stored(batch.posted);
     if (this.#closing !== null) this.#commit();
-    else if (this.#leaves.length > 0) {
+    else if (this.#waiting.requestIds.length > 0) {
       // Postings of this very group may have set it for later.
       if (this.#isLazy) this.#unschedule();
       this.#schedule(COMMIT_EVERY_MS);
-    } else if (this.#postings.length > 0) this.#schedule(POST_WITHIN_MS, true);
+    } else if (!this.#waiting.isEmpty) this.#schedule(POST_WITHIN_MS, true);
   }
 
   /** The group goes back to the front, in order, to be tried again; a closing store gives up and says how many are lost. */
   #onRefused(message: string): void {
-    const group = this.#inFlight;
+    const batch = this.#inFlight;
     this.#inFlight = null;
-    if (group !== null) {
-      this.#leaves = [...group.leaves, ...this.#leaves];
-      this.#postings = [...group.postings, ...this.#postings];
+    if (batch !== null) {
+      batch.add(this.#waiting);
+      this.#waiting = batch;
     }
     this.#health(message);
-    if (this.#closing !== null) void this.#end(this.#leaves.length);
+    if (this.#closing !== null) void this.#end(this.#unwritten());
     else this.#schedule(RETRY_MS);
   }
 
@@ -204,7 +225,7 @@ export class SqliteStore implements Store {
   }
 
   #unwritten(): number {
-    return this.#leaves.length + (this.#inFlight?.leaves.length ?? 0);
+    return this.#waiting.requestIds.length + (this.#inFlight?.requestIds.length ?? 0);
   }
 
   #health(trouble: string | null): void {

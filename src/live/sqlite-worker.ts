@@ -40,7 +40,7 @@ port.on("message", (message: ToWorker) => {
     }
   } else {
     try {
-      answer({ kind: "committed", firstLeafIndex: ledger.commit(message.leaves, message.postings) });
+      answer({ kind: "committed", firstLeafIndex: ledger.commit(message.group) });
     } catch (error) {
       answer({ kind: "refused", message: wordsOf(error) });
     }

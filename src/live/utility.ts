@@ -223,8 +223,9 @@ export class Utility implements Admission, StoreListener {
   #step(event: Event): void {
     const nowUs = this.#parts.clock.nowUs();
     const commands = this.#kernel.step(nowUs, event);
-    this.#parts.journal?.record(nowUs, event, { commands, kernel: this.#kernel });
     for (const command of commands) this.#perform(command);
+    // Events that this brings about wait their turn, so the kernel is as the event left it; and the client need not wait for this.
+    this.#parts.journal?.record(nowUs, event, { commands, kernel: this.#kernel });
   }
 
   #perform(command: Command): void {

@@ -90,8 +90,9 @@ const CANARIES: readonly { readonly name: string; readonly rule: Rule; readonly 
     name: "posts half",
     rule: "posted-once",
     machine: outgoing((command) => {
-      if (command.kind !== "post" || command.posting.entries.length < 2) return [command];
-      return [{ ...command, posting: { ...command.posting, entries: command.posting.entries.slice(1) } }];
+      if (command.kind !== "post") return [command];
+      const amounts = { ...command.posting.amounts, costNanoUsd: null };
+      return [{ ...command, posting: { ...command.posting, amounts } }];
     }),
   },
   {
@@ -99,8 +100,7 @@ const CANARIES: readonly { readonly name: string; readonly rule: Rule; readonly 
     rule: "posted-once",
     machine: outgoing((command) => {
       if (command.kind !== "post") return [command];
-      const entries = command.posting.entries.map((entry) => ({ ...entry, credit: "backend/other/cost" }));
-      return [{ ...command, posting: { ...command.posting, entries } }];
+      return [{ ...command, posting: { ...command.posting, backend: "other" } }];
     }),
   },
   { name: "holds headers back", rule: "commit-once", machine: drops("commit") },
@@ -217,10 +217,10 @@ const CANARIES: readonly { readonly name: string; readonly rule: Rule; readonly 
       }
       if (command.kind !== "post") return [command];
       // The posting loses it too, so that only the meter can tell.
-      const entries = command.posting.entries
-        .map((entry) => (entry.unit === "millijoule" ? { ...entry, amount: entry.amount - 1 } : entry))
-        .filter((entry) => entry.amount > 0);
-      return [{ ...command, posting: { ...command.posting, entries } }];
+      const { amounts } = command.posting;
+      const { energyMilliJoules } = amounts;
+      const lost = energyMilliJoules === null ? null : Math.max(0, energyMilliJoules - 1);
+      return [{ ...command, posting: { ...command.posting, amounts: { ...amounts, energyMilliJoules: lost } } }];
     }),
   },
   {

@@ -1,5 +1,5 @@
 import { Digest } from "../base/hash.ts";
-import type { Append, Command } from "../kernel/command.ts";
+import type { Append, Command, Post } from "../kernel/command.ts";
 
 /**
  * Digests a run: what was decided, when, for whom, and every figure of every receipt. Written out by hand because turning
@@ -33,12 +33,18 @@ function textOf(command: Command): string {
     case "append":
       return receiptText(command);
     case "post":
-      return `post ${command.requestId} ${command.posting.leafIndex} ${command.posting.entries.length}`;
+      return postingText(command);
     case "lease":
       return `lease ${command.resource} ${command.amount}`;
     default:
       return `${command.kind} ${command.requestId} ${command.attempt}`;
   }
+}
+
+function postingText({ requestId, posting }: Post): string {
+  const { inputTokens, outputTokens, costNanoUsd, energyMilliJoules, carbonMicrograms } = posting.amounts;
+  const amounts = `${inputTokens} ${outputTokens} ${costNanoUsd} ${energyMilliJoules} ${carbonMicrograms}`;
+  return `post ${requestId} ${posting.leafIndex} ${posting.tenant} ${posting.backend} ${amounts}`;
 }
 
 function receiptText({ receipt }: Append): string {

@@ -116,7 +116,7 @@ function cannotServe(): readonly Row[] {
       name: "a missing model",
       args: args("missing", model("missing")),
       code: 1,
-      says: [/no file .*missing\.gguf; correct `model`/],
+      says: [/no file .*missing\.gguf, and no model missing\.gguf in .*; correct `model`/],
     },
     {
       name: "a corrupt model",

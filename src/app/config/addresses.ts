@@ -5,7 +5,7 @@ import type { ParsedBackend } from "./schema.ts";
 import { entriesOf, fieldOf, isRecord } from "./values.ts";
 
 type Kind = EngineKind | "auto";
-type Models = Exclude<ParsedBackend, { engine: "embedded" }>["models"];
+type Models = Exclude<ParsedBackend, { engine: "embedded" | "llama-server" }>["models"];
 type Entry = Exclude<Extract<Models, Record<string, unknown>>[string], string>;
 
 /** How each kind is told of an adapter: by the model's name, or by members of the body; others have no way that is known. */

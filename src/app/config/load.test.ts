@@ -47,7 +47,7 @@ test("without a file there is one embedded backend with the tiny model, on loopb
       kind: "embedded",
       onLoss: "refuse",
       backendId: "embedded",
-      modelPath: null,
+      model: null,
       modelName: "baseload-tiny",
       sequences: 4,
       contextTokens: null,
@@ -152,7 +152,7 @@ test("an embedded backend: path beside the file, name of the file, room as seque
       kind: "embedded",
       onLoss: "refuse",
       backendId: "main",
-      modelPath: resolve(FOLDER, "models/Tiny-Q8.GGUF"),
+      model: { modelPath: resolve(FOLDER, "models/Tiny-Q8.GGUF"), storedName: null },
       modelName: "Tiny-Q8",
       sequences: 2,
       contextTokens: 512,
@@ -163,6 +163,28 @@ test("an embedded backend: path beside the file, name of the file, room as seque
   assert.equal(config.kernel.backends[0]?.maxConcurrent, 2);
   assert.equal(config.kernel.backends[0]?.contextTokens, 512);
   assert.deepEqual(load(withBackend("engine: embedded", "name: mine")).kernel.backends[0]?.models, { mine: "mine" });
+});
+
+test("a llama-server: its program by path or on PATH, its model by path or by the name it was pulled under", () => {
+  const config = load(withBackend("engine: llama-server", "binary: ../llama-server", "model: m-Q8", "sequences: 2"));
+  assert.deepEqual(config.engines, [
+    {
+      kind: "llama-server",
+      onLoss: "refuse",
+      backendId: "main",
+      binary: resolve(FOLDER, "../llama-server"),
+      model: { modelPath: resolve(FOLDER, "m-Q8"), storedName: "m-Q8" },
+      modelName: "m-Q8",
+      sequences: 2,
+      contextTokens: null,
+      gpuLayers: null,
+      args: [],
+      speaks: ["chat", "completions", "embeddings"],
+    },
+  ]);
+  assert.equal(config.kernel.backends[0]?.maxConcurrent, 2);
+  const [plain] = load(withBackend("engine: llama-server", "model: m")).engines;
+  assert.ok(plain?.kind === "llama-server" && plain.binary === "llama-server");
 });
 
 test("money and grid figures are exact integers, written as numbers or in quotes", () => {

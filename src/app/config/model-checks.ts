@@ -28,7 +28,7 @@ function backendModels(
   const backends = entriesOf(fieldOf(raw, "backends"));
   const all = backends.map(([backend, value]) => {
     const path = ["backends", backend, "models"];
-    if (fieldOf(value, "engine") === "embedded") {
+    if (["embedded", "llama-server"].includes(String(fieldOf(value, "engine")))) {
       const [name, model] = [fieldOf(value, "name"), fieldOf(value, "model")].map((each) =>
         typeof each === "string" ? each : undefined,
       );

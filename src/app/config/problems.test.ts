@@ -102,7 +102,7 @@ test("urls", () => {
     /^b\.yaml:3:3: backends\.main\.url: missing → give the base URL/,
   );
   assert.deepEqual(backendProblems("engine: embeded"), [
-    "b.yaml:4:5: backends.main.engine: must be one of openai, vllm, sglang, trtllm, llamacpp, ollama, lmstudio, tgi, dynamo, auto, anthropic, embedded, gemini, vertex, bedrock → did you mean embedded?",
+    "b.yaml:4:5: backends.main.engine: must be one of openai, vllm, sglang, trtllm, llamacpp, ollama, lmstudio, tgi, dynamo, auto, anthropic, embedded, llama-server, gemini, vertex, bedrock → did you mean embedded?",
   ]);
 });
 

@@ -8,6 +8,7 @@ import type { Quota } from "../../dispatch/quota.ts";
 import { BUILT_IN_CLASSES, DEFAULT_SITE, siteNames } from "./checks.ts";
 import { embeddedName } from "./embedded-name.ts";
 import { type CloudBackend, cloudEngine, isCloud } from "./resolve-cloud.ts";
+import { isLocal, type LocalBackend, localEngine } from "./resolve-local.ts";
 import { hasFamily, resolveAccess, resolveModels } from "./resolve-models.ts";
 import type { ParsedBackend, ParsedConfig } from "./schema.ts";
 import { lowerCased, secretSource } from "./sources.ts";
@@ -24,7 +25,7 @@ import type {
 } from "./types.ts";
 
 type AnthropicBackend = Extract<ParsedBackend, { engine: "anthropic" }>;
-type OpenAiBackend = Exclude<ParsedBackend, { engine: "embedded" } | AnthropicBackend | CloudBackend>;
+type OpenAiBackend = Exclude<ParsedBackend, LocalBackend | AnthropicBackend | CloudBackend>;
 
 /** Whether a backend's members are found while it runs. */
 function isDiscovered(backend: ParsedBackend): backend is OpenAiBackend {
@@ -115,9 +116,8 @@ function resolveSites(sites: ParsedConfig["sites"]): SiteConfig[] {
 }
 
 function resolveBackend(id: string, backend: ParsedBackend, sites: readonly string[]): BackendConfig {
-  const isEmbedded = backend.engine === "embedded";
-  const sequences = isEmbedded ? backend.sequences : null;
-  const quota = isEmbedded ? undefined : backend.quota;
+  const sequences = isLocal(backend) ? backend.sequences : null;
+  const quota = isLocal(backend) ? undefined : backend.quota;
   return {
     id,
     site: present(backend.site ?? sites[0], "a site always exists"),
@@ -134,7 +134,7 @@ function resolveBackend(id: string, backend: ParsedBackend, sites: readonly stri
 }
 
 function modelsOf(backend: ParsedBackend): Pick<BackendConfig, "models" | "addresses"> {
-  if (backend.engine === "embedded") return { models: { [embeddedName(backend)]: embeddedName(backend) } };
+  if (isLocal(backend)) return { models: { [embeddedName(backend)]: embeddedName(backend) } };
   return addressed(isCloud(backend) ? "openai" : engineKind(backend), backend.models);
 }
 
@@ -178,18 +178,7 @@ function resolvePrice(price: NonNullable<ParsedBackend["price"]>): Price {
 }
 
 function resolveEngine(backendId: string, backend: ParsedBackend, from: string): EngineConfig {
-  if (backend.engine === "embedded") {
-    return {
-      kind: "embedded",
-      onLoss: backend.onLoss,
-      backendId,
-      modelPath: backend.model === undefined ? null : resolve(from, backend.model),
-      modelName: embeddedName(backend),
-      sequences: backend.sequences,
-      contextTokens: backend.contextTokens ?? null,
-      threads: backend.threads ?? null,
-    };
-  }
+  if (isLocal(backend)) return localEngine(backendId, backend, from);
   if (isCloud(backend)) return cloudEngine(backendId, backend, from);
   if (backend.engine !== "anthropic") return openAiEngine(backendId, backend, from);
   const { defaultMaxTokens } = backend;

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ENGINE_KINDS } from "../../base/engine-observation.ts";
 import { DEFAULT_MAX_TOKENS } from "../../wire/anthropic/shape.ts";
 import { discover } from "./discover-fields.ts";
+import { llamaServerFields, localFields } from "./local-fields.ts";
 import { count, decimal, milliseconds, objective, optionalCount } from "./fields.ts";
 import { modelEntry, modelName, modelRules } from "./model-fields.ts";
 import { name, named } from "./names.ts";
@@ -285,16 +286,24 @@ const embedded = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe("Path of a GGUF file, relative to this file. Absent: the tiny model that comes with Baseload."),
+    .describe(
+      "Path of a GGUF file, relative to this file, or the name of a model that was pulled. Absent: the tiny model that comes with Baseload.",
+    ),
   name: modelName
     .optional()
     .describe("Name that clients use. Absent: the file's name without .gguf, or baseload-tiny."),
-  sequences: z.int().min(1).max(256).default(4).describe("Requests decoded together in one batch."),
   contextTokens: optionalCount(
     "Tokens that prompt and answer of one request may fill together. Absent: what the model was made for.",
   ),
   threads: optionalCount("Processor threads. Absent: one less than there are cores.", 1024),
-  maxConcurrent: optionalCount("Requests it may hold at once. Absent: as `sequences`."),
+  ...localFields,
+  ...common,
+});
+
+const llamaServer = z.strictObject({
+  ...llamaServerFields,
+  name: modelName.optional().describe("Name that clients use. Absent: the file's name without .gguf."),
+  ...localFields,
   ...common,
 });
 
@@ -368,7 +377,7 @@ const bedrock = z.strictObject({
   ...cloud,
 });
 
-const backend = z.discriminatedUnion("engine", [openai, anthropic, embedded, gemini, vertex, bedrock]);
+const backend = z.discriminatedUnion("engine", [openai, anthropic, embedded, llamaServer, gemini, vertex, bedrock]);
 
 const serviceClass = z.strictObject({
   ttftMs: objective("Time to first token."),

@@ -33,17 +33,43 @@ export interface AnthropicEngineConfig extends Omit<OpenAiEngineConfig, "kind" |
   readonly defaultMaxTokens: number;
 }
 
+/** Where a model's file is. */
+export interface StoredModelConfig {
+  /** Absolute path of a GGUF. */
+  readonly modelPath: string;
+  /** What was written, where it may also be the name of a model in the data directory; else null. */
+  readonly storedName: string | null;
+}
+
 /** llama.cpp in a child process. */
 export interface EmbeddedEngineConfig {
   readonly kind: "embedded";
   readonly backendId: string;
-  /** Absolute path of a GGUF, or null for the tiny model that the project writes. */
-  readonly modelPath: string | null;
+  /** Null is the tiny model that the project writes. */
+  readonly model: StoredModelConfig | null;
   /** The name clients use. */
   readonly modelName: string;
   readonly sequences: number;
   readonly contextTokens: number | null;
   readonly threads: number | null;
+  readonly onLoss: OnLoss;
+}
+
+/** llama.cpp's own server in a child process. */
+export interface LlamaServerEngineConfig {
+  readonly kind: "llama-server";
+  readonly backendId: string;
+  /** An absolute path, or a name on PATH. */
+  readonly binary: string;
+  readonly model: StoredModelConfig;
+  /** The name clients use. */
+  readonly modelName: string;
+  readonly sequences: number;
+  readonly contextTokens: number | null;
+  readonly gpuLayers: number | null;
+  /** Further flags. */
+  readonly args: readonly string[];
+  readonly speaks: readonly Endpoint[];
   readonly onLoss: OnLoss;
 }
 
@@ -90,7 +116,12 @@ export interface BedrockEngineConfig extends CloudEngineCommon {
 
 export type CloudEngineConfig = GeminiEngineConfig | VertexEngineConfig | BedrockEngineConfig;
 
-export type EngineConfig = OpenAiEngineConfig | AnthropicEngineConfig | EmbeddedEngineConfig | CloudEngineConfig;
+export type EngineConfig =
+  | OpenAiEngineConfig
+  | AnthropicEngineConfig
+  | EmbeddedEngineConfig
+  | LlamaServerEngineConfig
+  | CloudEngineConfig;
 
 /** A backend whose members are found while it runs; each of them is a backend of its own in the kernel. */
 export interface DiscoveredConfig {

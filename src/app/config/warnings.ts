@@ -17,7 +17,7 @@ export function warningsOf(config: AppConfig): readonly Finding[] {
   const { sites } = config.kernel;
   const backends = [...config.kernel.backends, ...config.discovered.map(({ backend }) => backend)];
   const upstreams = [
-    ...config.engines.filter((engine) => engine.kind !== "embedded"),
+    ...config.engines.flatMap((engine) => ("sequences" in engine ? [] : [engine])),
     ...config.discovered.map(anyMember),
   ];
   const unused = sites
@@ -27,7 +27,7 @@ export function warningsOf(config: AppConfig): readonly Finding[] {
     );
   const crowded = config.engines.flatMap((engine) => {
     const most = backends.find((backend) => backend.id === engine.backendId)?.maxConcurrent ?? 0;
-    if (engine.kind !== "embedded" || most <= engine.sequences) return [];
+    if (!("sequences" in engine) || most <= engine.sequences) return [];
     return [
       warn(
         ["backends", engine.backendId, "maxConcurrent"],

@@ -8,7 +8,8 @@
 import { chmodSync, rmSync } from "node:fs";
 import { createEngineServer } from "./http.ts";
 import { loadEngine } from "./load.ts";
-import { CHILD_ENVIRONMENT, type ChildMessage, type ChildOptions } from "./protocol.ts";
+import type { ChildMessage } from "../child-supervisor.ts";
+import { CHILD_ENVIRONMENT, type ChildOptions, type EngineInfo } from "./protocol.ts";
 
 async function main(options: ChildOptions): Promise<void> {
   // The channel closes when the parent ends in any way, being killed included; nobody would stop this process later.
@@ -37,7 +38,7 @@ function removeSocket(path: string): void {
 }
 
 /** Sends `message`, then calls `sent`, once it is certain that an exit would not lose it. */
-function tellParent(message: ChildMessage, sent: () => void = () => {}): void {
+function tellParent(message: ChildMessage<EngineInfo>, sent: () => void = () => {}): void {
   if (process.send === undefined) {
     process.stderr.write(`${JSON.stringify(message)}\n`, () => sent());
     return;

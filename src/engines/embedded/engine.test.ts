@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ChildMessage, EngineInfo } from "./protocol.ts";
-import { EmbeddedEngine, type EngineState } from "./supervisor.ts";
+import type { EngineInfo } from "./protocol.ts";
+import type { ChildMessage, EngineState } from "../child-supervisor.ts";
+import { EmbeddedEngine } from "./supervisor.ts";
 import { ask, askStream, call } from "./test-client.ts";
 import { TINY_MODEL_NAME, writeTinyModel } from "./tiny-model.ts";
 
@@ -293,7 +294,7 @@ test("a child without its environment refuses to start", async () => {
     },
   );
   after(() => child.kill());
-  const [message] = (await once(child, "message")) as [ChildMessage];
+  const [message] = (await once(child, "message")) as [ChildMessage<EngineInfo>];
   assert.ok(message.kind === "failed" && message.message.includes("UV_THREADPOOL_SIZE=1"));
   const [status] = (await once(child, "exit")) as [number];
   assert.equal(status, 1);

@@ -49,6 +49,12 @@ const HEAD_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Reads what the file at `path` says. Throws `GgufError`, or the file system's error. */
 export function readModelInfo(path: string): ModelInfo {
+  const { head, fileBytes } = readHeadOf(path);
+  return modelInfoOf(head, fileBytes);
+}
+
+/** Reads the head of the file at `path`; a later part of a split model has one that names no architecture. Throws like the above. */
+export function readHeadOf(path: string): { readonly head: GgufHead; readonly fileBytes: number } {
   const file = openSync(path, "r");
   try {
     const fileBytes = fstatSync(file).size;
@@ -57,7 +63,7 @@ export function readModelInfo(path: string): ModelInfo {
       const bytes = Buffer.alloc(wanted);
       const got = readSync(file, bytes, 0, wanted, 0);
       try {
-        return modelInfoOf(readGgufHead(bytes.subarray(0, got)), fileBytes);
+        return { head: readGgufHead(bytes.subarray(0, got)), fileBytes };
       } catch (error) {
         const isEnd = got < size || size >= HEAD_BYTES_MAX;
         if (!(error instanceof GgufError) || !error.isTruncated || isEnd) throw error;

@@ -40,11 +40,6 @@ export type EngineInfo = {
   readonly file: Omit<ModelInfo, "chatTemplate">;
 };
 
-/** The one IPC message that the child sends about its start. After `failed` it exits with status 1. */
-export type ChildMessage =
-  | { readonly kind: "ready"; readonly info: EngineInfo }
-  | { readonly kind: "failed"; readonly message: string };
-
 /**
  * What the child needs in its environment, since libuv reads it once, before any of our code runs.
  *
