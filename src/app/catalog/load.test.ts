@@ -6,6 +6,8 @@ import { test } from "node:test";
 import { findAccelerator, findModel, findPrecision } from "../../catalog/lookup.ts";
 import { chipOf } from "../../catalog/machine.ts";
 import { countParameters, kvElementsPerLayer } from "../../catalog/parameters.ts";
+import { readHeadOf } from "../../engines/embedded/model-info.ts";
+import { TINY_MODEL_CONTEXT_TOKENS, writeTinyModel } from "../../engines/embedded/tiny-model.ts";
 import { CatalogError, loadCatalog, loadModel } from "./load.ts";
 
 const catalog = loadCatalog(null);
@@ -97,6 +99,20 @@ test("a model is read from a config.json, and from no other JSON", (context) => 
   assert.ok(known !== null);
   assert.deepEqual(countParameters(model), countParameters(known));
   assert.throws(() => loadModel(temporary(context, "other.json", "{}"), "2026-11-23"), /num_hidden_layers/);
+});
+
+test("a model is read from a GGUF file, and from no other file of that name", (context) => {
+  const file = temporary(context, "tiny.gguf", "no GGUF at all");
+  assert.throws(
+    () => loadModel(file, "2026-11-23"),
+    (error) => error instanceof CatalogError && /not a GGUF/.test(error.message),
+  );
+  writeTinyModel(file);
+  const model = loadModel(file, "2026-11-23");
+  assert.equal(model.contextTokens, TINY_MODEL_CONTEXT_TOKENS);
+  // The norms, and biases if any, are what the count leaves out.
+  const ratio = countParameters(model).total / readHeadOf(file).head.parameterCount;
+  assert.ok(ratio > 0.95 && ratio <= 1, String(ratio));
 });
 
 function temporary(context: { after: (act: () => void) => void }, name: string, text: string): string {

@@ -1,11 +1,13 @@
-import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { parse } from "yaml";
 import type { z } from "zod";
 import { overlay } from "../../catalog/overlay.ts";
 import { readHfConfig, type ReadModel } from "../../catalog/read-config.ts";
-import { parseGgufHeader, readGguf } from "../../catalog/read-gguf.ts";
+import { readGguf } from "../../catalog/read-gguf.ts";
 import type { Catalog, Model } from "../../catalog/types.ts";
+import { GgufError, type GgufRead } from "../../engines/embedded/gguf-reader.ts";
+import { readHeadOf } from "../../engines/embedded/model-info.ts";
 import { CATALOG_FILES, OWN_FILE } from "./schema.ts";
 
 /** Raised for a data file that cannot be used; the message says which, where in it and why. */
@@ -15,8 +17,6 @@ export class CatalogError extends Error {
 
 /** As far up from src/app/catalog as from lib/app/catalog of the package. */
 const FOLDER = new URL("../../../data/catalog/", import.meta.url);
-/** Vocabularies are in the header, so it is megabytes long; tensors follow it and are not read. */
-const GGUF_HEADER_BYTES = 64 * 1024 * 1024;
 const PROBLEMS_NAMED = 5;
 
 /** The catalogue that comes with Baseload, with the entries of the user's own file, JSON or YAML, where one is given. */
@@ -44,18 +44,20 @@ export function loadModel(file: string, today: string): Model {
 }
 
 function readGgufFile(file: string, label: Parameters<typeof readGguf>[1]): ReadModel {
-  const metadata = parseGgufHeader(head(file));
-  return metadata === null ? { problem: "it has no GGUF header of version 2 or 3" } : readGguf(metadata, label);
+  try {
+    const { metadata } = readHeadOf(file).head;
+    return readGguf(new Map([...metadata].map(([key, read]) => [key, plainOf(read)])), label);
+  } catch (error) {
+    if (error instanceof GgufError) return { problem: error.message };
+    throw error;
+  }
 }
 
-function head(file: string): Uint8Array {
-  const handle = openSync(file, "r");
-  try {
-    const bytes = new Uint8Array(GGUF_HEADER_BYTES);
-    return bytes.subarray(0, readSync(handle, bytes, 0, GGUF_HEADER_BYTES, 0));
-  } finally {
-    closeSync(handle);
-  }
+/** Of an array of one number a layer, such as KV heads where layers differ, the largest. */
+function plainOf(read: GgufRead): string | number | boolean | { readonly length: number } {
+  if (read.kind !== "array") return typeof read.value === "bigint" ? Number(read.value) : read.value;
+  const numbers = read.first.flatMap((each) => (each.kind === "number" ? [Number(each.value)] : []));
+  return numbers.length > 0 && numbers.length === read.length ? Math.max(...numbers) : { length: read.length };
 }
 
 function json(file: string): unknown {
