@@ -245,13 +245,15 @@ async function openGateway(
 const DAY_SECONDS = 24 * 60 * 60;
 
 async function openStorage(desk: Desk, config: AppConfig, { dataDir, log }: ServeOptions): Promise<Storage> {
-  const { maxFilesBytes, maxFileBytes, batchConcurrency, maxBatchRequests, batchResultDays } = config.storage;
+  const { maxFilesBytes, maxFileBytes, batchConcurrency, maxBatchRequests, batchResultDays, responseDays } =
+    config.storage;
   return new Storage(desk, await FileShelf.open(join(dataDir, "shelf"), maxFilesBytes), {
     maxFileBytes,
     concurrency: batchConcurrency,
     maxRequests: maxBatchRequests,
     maxJsonDepth: config.server.maxJsonDepth,
     keepSeconds: batchResultDays * DAY_SECONDS,
+    keepResponsesSeconds: responseDays * DAY_SECONDS,
     clientIdleMs: config.server.clientIdleMs,
     log,
   });

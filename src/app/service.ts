@@ -100,6 +100,7 @@ export class Service {
     const lost = await utility.close();
     // A slow reader's answer may be complete here and not yet there.
     await gateway.finish(Math.max(endMs - performance.now(), LAST_BYTES_MS));
+    await storage.settled();
     await fleet.close();
     shown.close();
     return lost;
@@ -179,6 +180,10 @@ export function needRestart(next: AppConfig, now: AppConfig): readonly string[] 
   const lines = changed.map(
     (key) => `server.${key} stays ${said(now, key)} until a restart; the file says ${said(next, key)}`,
   );
+  for (const [key, value] of Object.entries(now.storage)) {
+    const asked: unknown = next.storage[key as keyof AppConfig["storage"]];
+    if (asked !== value) lines.push(`storage.${key} stays ${value} until a restart; the file says ${String(asked)}`);
+  }
   if (hasTls(next) !== hasTls(now)) lines.push("server.tls begins or ends with a restart only");
   const { requestLog } = now.telemetry;
   if (next.telemetry.requestLog === requestLog) return lines;
@@ -190,7 +195,7 @@ function pinned(next: AppConfig, now: AppConfig): AppConfig {
   // Other certificates are taken; a server that spoke HTTP cannot begin to speak HTTPS.
   const tls = hasTls(next) === hasTls(now) ? next.server.tls : now.server.tls;
   const telemetry = { ...next.telemetry, requestLog: now.telemetry.requestLog };
-  return { ...next, server: { ...next.server, ...kept, tls }, telemetry };
+  return { ...next, server: { ...next.server, ...kept, tls }, storage: now.storage, telemetry };
 }
 
 function hasTls({ server }: AppConfig): boolean {

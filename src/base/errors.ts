@@ -208,6 +208,14 @@ export const ERRORS = {
     message: "There is no room left for files",
     remedy: "Delete files that are no longer needed, or raise storage.maxFilesBytes.",
   },
+  response_not_found: {
+    status: 404,
+    type: invalid,
+    retriable: false,
+    message: "There is no stored response of this id for this tenant, or it has expired",
+    remedy:
+      "Send the conversation itself as `input`; responses are stored where storage.responseDays says so and `store` is not false.",
+  },
   batch_not_found: {
     status: 404,
     type: invalid,

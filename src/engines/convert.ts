@@ -1,5 +1,5 @@
 import type { SendOrder } from "../ports/engine.ts";
-import { ConvertedEmbeddingsReading } from "../wire/embeddings/converted-reading.ts";
+import { ConvertedEmbeddingsReading } from "../wire/embeddings/reading.ts";
 import { type EmbeddingsShape, readEmbeddingsRequest } from "../wire/embeddings/form.ts";
 import { ConvertedReading } from "../wire/form/readings.ts";
 import { type BackendShape, type ClientShape, isUnreadable, type Loss, type Unreadable } from "../wire/form/shape.ts";
@@ -32,10 +32,11 @@ export function convert(
   const { body, losses } = backend.printRequest({ ...request, model });
   const refusal = refusalOf(losses, onLoss);
   if (refusal !== null) return refusal;
+  const repeats = order.repeats ?? null;
   const reading = new ConvertedReading(backend, client, {
     requestId: order.requestId,
     model: request.model,
-    asked,
+    asked: repeats === null ? asked : { ...(asked as object), ...repeats },
     createdSeconds: Math.floor(Date.now() / 1000),
     wantsUsage: order.wantsUsage,
   });

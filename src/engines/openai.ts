@@ -2,7 +2,7 @@ import type { EngineKind } from "../base/engine-observation.ts";
 import type { Endpoint } from "../base/job.ts";
 import type { EngineReport, SendOrder } from "../ports/engine.ts";
 import { editMembers, FORCE_USAGE, type MemberEdit } from "../wire/edit.ts";
-import { EmbeddingsReading } from "../wire/embeddings-reading.ts";
+import { EmbeddingsReading } from "../wire/embeddings/reading.ts";
 import { PassedReading } from "../wire/form/readings.ts";
 import { arrayOf, objectOf, textOf } from "../wire/json.ts";
 import { OpenAiReading } from "../wire/openai-reading.ts";

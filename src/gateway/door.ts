@@ -12,7 +12,8 @@ import { readBody } from "./body.ts";
 import { HttpExchange } from "./exchange.ts";
 import { jobOf } from "./job.ts";
 import { runCallOf } from "./run-call.ts";
-import { Idempotency, type KeptAnswer, type KeyUse, type Recording } from "./idempotency.ts";
+import type { Expanded, NotExpanded, Responses, Storing } from "./responses.ts";
+import { bothOf, Idempotency, type KeptAnswer, type KeyUse, type Recording } from "./idempotency.ts";
 
 /** How the door takes requests. */
 export interface DoorOptions {
@@ -46,10 +47,13 @@ export class Door {
   readonly #desk: Desk;
   #options: DoorOptions;
   readonly #idempotency: Idempotency;
+  readonly #responses: Responses | null;
   readonly #onUnread = (): void => this.#desk.turnedAway("client_idle");
 
-  constructor(desk: Desk, options: DoorOptions) {
+  /** `responses` keeps those that clients want stored; without it none is. */
+  constructor(desk: Desk, options: DoorOptions, responses: Responses | null = null) {
     this.#desk = desk;
+    this.#responses = responses;
     this.#options = options;
     this.#idempotency = new Idempotency({
       keepMs: options.idempotencyKeepMs,
@@ -70,15 +74,26 @@ export class Door {
     const requestId = this.#desk.mint(Date.now());
     const clientRequestId = clientRequestIdOf(req) ?? requestId;
     readBody(req, this.#options.maxBodyBytes, (body) => {
-      const opened = answering(
-        res,
-        () => this.#open(req, res, { ...of, requestId, clientRequestId, body }),
-        clientErrors(of.endpoint),
-      );
-      if (opened === null) return;
-      if (of.clientAddress !== null) this.#desk.cameFrom(requestId, of.clientAddress);
-      opened.watch(this.#desk.arrive(opened), this.#options.clientIdleMs, this.#onUnread);
+      const enter = (whole: Buffer | ErrorCode | NotExpanded, previousId: string | null): void => {
+        const parts = { ...of, requestId, clientRequestId, body: whole, previousId };
+        const opened = answering(res, () => this.#open(req, res, parts), clientErrors(of.endpoint));
+        if (opened === null) return;
+        if (of.clientAddress !== null) this.#desk.cameFrom(requestId, of.clientAddress);
+        opened.watch(this.#desk.arrive(opened), this.#options.clientIdleMs, this.#onUnread);
+      };
+      const expanding = this.#expand(of, body);
+      if (expanding === null) return enter(body, null);
+      void expanding.then((found) => ("code" in found ? enter(found, null) : enter(found.body, found.previousId)));
     });
+  }
+
+  /** What a request refers to is read before it goes on; null for nearly every request, which then waits for nothing. */
+  #expand(
+    of: { readonly endpoint: Endpoint; readonly holder: KeyHolder },
+    body: Buffer | ErrorCode,
+  ): Promise<Expanded | NotExpanded> | null {
+    if (of.endpoint !== "responses" || typeof body === "string") return null;
+    return this.#responses?.expand(of.holder.tenant, body, this.#options) ?? null;
   }
 
   /** The exchange of a request that may go to the desk, or null when it was answered here. */
@@ -90,7 +105,8 @@ export class Door {
       readonly holder: KeyHolder;
       readonly requestId: string;
       readonly clientRequestId: string;
-      readonly body: Buffer | ErrorCode;
+      readonly body: Buffer | ErrorCode | NotExpanded;
+      readonly previousId: string | null;
     },
   ): HttpExchange | null {
     const { endpoint, body, clientRequestId } = of;
@@ -107,6 +123,7 @@ export class Door {
       return null;
     };
     if (typeof body === "string") return refuse(body, { headers: ["connection", "close"] });
+    if ("code" in body) return refuse(body.code, body);
     if (this.#desk.stopping) return refuse("shutting_down", { retryAfterMs: 1000 });
     const parsed = parseRequest(endpoint, body, this.#options.maxJsonDepth);
     if (!parsed.ok) return refuse(parsed.code, { detail: parsed.detail, param: parsed.param });
@@ -126,10 +143,20 @@ export class Door {
       return null;
     }
     const job = this.#jobOf(req, parsed.request, { ...of, bodyBytes: body.length, run });
-    const recording = claim?.recording ?? null;
     const { value } = parsed.request;
-    const passed = passedHeaders(req);
-    return new HttpExchange({ job, body, value, clientRequestId, headers: passed, res, recording });
+    const stored = this.#storing(of, { value, bodyBytes: body.length });
+    const recording = bothOf(claim?.recording ?? null, stored?.recording ?? null);
+    const [passed, repeats] = [passedHeaders(req), stored?.repeats ?? null];
+    return new HttpExchange({ job, body, value, clientRequestId, headers: passed, repeats, res, recording });
+  }
+
+  /** How the answer to a request for a new response is stored, and what it repeats of that; null where nothing can be. */
+  #storing(
+    of: { readonly endpoint: Endpoint; readonly holder: KeyHolder; readonly previousId: string | null },
+    asked: { readonly value: unknown; readonly bodyBytes: number },
+  ): Storing | null {
+    if (of.endpoint !== "responses") return null;
+    return this.#responses?.storing({ tenant: of.holder.tenant, previousId: of.previousId, ...asked }) ?? null;
   }
 
   /** Whether a prompt for this model is counted here: somebody serves it, and nobody who does can count it. */

@@ -17,6 +17,8 @@ export interface ExchangeParts {
   readonly clientRequestId: string;
   /** Headers that a backend of the request's own shape may need; lower case. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Members that a converted answer repeats as the client sent them, though the body has them otherwise; or none. */
+  readonly repeats: Readonly<Record<string, unknown>> | null;
   readonly res: ServerResponse;
   /** Where the answer is recorded, or null when nobody may ask for it again. */
   readonly recording: Recording | null;
@@ -42,6 +44,7 @@ export class HttpExchange implements Exchange {
   readonly body: Buffer;
   readonly clientRequestId: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly repeats: Readonly<Record<string, unknown>> | null;
   readonly #value: unknown;
   readonly #res: ServerResponse;
   readonly #recording: Recording | null;
@@ -58,6 +61,7 @@ export class HttpExchange implements Exchange {
     this.body = parts.body;
     this.clientRequestId = parts.clientRequestId;
     this.headers = parts.headers;
+    this.repeats = parts.repeats;
     this.#value = parts.value;
     this.#res = parts.res;
     this.#recording = parts.recording;

@@ -42,6 +42,16 @@ export interface Recording {
   drop(): void;
 }
 
+/** A recording for two who want the same answer, or for the one who does. */
+export function bothOf(one: Recording | null, other: Recording | null): Recording | null {
+  if (one === null || other === null) return one ?? other;
+  return {
+    add: (chunk) => [one, other].forEach((each) => each.add(chunk)),
+    keep: (head, nowMs) => [one, other].forEach((each) => each.keep(head, nowMs)),
+    drop: () => [one, other].forEach((each) => each.drop()),
+  };
+}
+
 interface Entry {
   readonly fingerprint: string;
   /** What has come of an answer in progress; null when it is too large to keep. */

@@ -77,12 +77,12 @@ export class Gateway {
   readonly #turnedAway: TurnedAway;
   #completing = 0;
 
-  /** `storage` keeps files and batches; without it there are none. */
+  /** `storage` keeps files, batches and responses; without it there are none. */
   constructor(desk: Desk, options: GatewayOptions, storage: Storage | null = null) {
     this.#desk = desk;
     this.#options = options;
     this.#storage = storage;
-    this.#door = new Door(desk, options);
+    this.#door = new Door(desk, options, storage?.responses ?? null);
     const { maxConnections: max, maxConnectionsPerClient: maxPerClient } = options;
     this.#trusted = networksOf(options.trustedProxies);
     this.#connections = new Headcount({ max, maxPerClient });

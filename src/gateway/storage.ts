@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import type { ErrorCode } from "../base/errors.ts";
 import type { Desk } from "../ports/desk.ts";
-import type { Shelf } from "../ports/shelf.ts";
+import type { Shelf, ShelfKind } from "../ports/shelf.ts";
 import { isObject, textOf } from "../wire/json.ts";
 import { jsonOf } from "../wire/reading.ts";
 import type { KeyHolder } from "./access.ts";
@@ -12,18 +12,25 @@ import { Batches, type BatchesOptions } from "./batches/batches.ts";
 import { readBody } from "./body.ts";
 import { ENDPOINTS } from "./endpoints.ts";
 import { fileKey, fileOf, findFile, newId, putFile, type StoredFile } from "./files.ts";
+import { behind, pageAsked, printPage, queryOf } from "./pages.ts";
+import { Responses, type ResponsesOptions } from "./responses.ts";
 import { readUpload } from "./upload.ts";
 
 /** Limits of what is stored for clients. */
-export interface StorageOptions extends BatchesOptions {
+export interface StorageOptions extends BatchesOptions, ResponsesOptions {
   /** Of one file. */
   readonly maxFileBytes: number;
   /** How long a client may leave bytes of its answer unread. */
   readonly clientIdleMs: number;
 }
 
-const ROUTE = /^\/v1\/(files|batches)(?:\/([^/]+))?(?:\/(content|cancel))?$/;
-const VERBS = ["content", "cancel"] as const;
+const ROUTE = /^\/v1\/(files|batches|responses)(?:\/([^/]+))?(?:\/(content|cancel|input_items))?$/;
+/** What each kind has below one of its things, and how that is asked for. */
+const VERBS = {
+  files: { verb: "content", method: "GET" },
+  batches: { verb: "cancel", method: "POST" },
+  responses: { verb: "input_items", method: "GET" },
+} as const;
 const SWEEP_MS = 60 * 60 * 1000;
 const UPLOADS_AT_ONCE = 2;
 const MAX_ASKED_BYTES = 1024 * 1024;
@@ -31,9 +38,9 @@ const RETRY_MS = 1000;
 
 /** What a path asks for. */
 export interface StorageRoute {
-  readonly kind: "files" | "batches";
+  readonly kind: ShelfKind;
   readonly id: string | null;
-  readonly verb: "content" | "cancel" | null;
+  readonly verb: (typeof VERBS)[ShelfKind]["verb"] | null;
   readonly methods: readonly string[];
 }
 
@@ -41,17 +48,15 @@ export interface StorageRoute {
 export function storageRouteOf(path: string): StorageRoute | null {
   const match = ROUTE.exec(path);
   if (match === null) return null;
-  const kind = match[1] === "files" ? "files" : "batches";
-  const id = match[2] ?? null;
-  const verb = VERBS.find((each) => each === match[3]) ?? null;
-  if (verb !== null && (kind === "files") !== (verb === "content")) return null;
-  return { kind, id, verb, methods: methodsOf(kind, id, verb) };
-}
-
-function methodsOf(kind: "files" | "batches", id: string | null, verb: string | null): readonly string[] {
-  if (id === null) return ["GET", "POST"];
-  if (verb !== null) return verb === "content" ? ["GET"] : ["POST"];
-  return kind === "files" ? ["GET", "DELETE"] : ["GET"];
+  const kind = match[1] as ShelfKind;
+  const [id, word] = [match[2] ?? null, match[3]];
+  const below = VERBS[kind];
+  if (word !== undefined) {
+    return word === below.verb ? { kind, id, verb: below.verb, methods: [below.method] } : null;
+  }
+  // New responses are requests for a model, and they are not listed.
+  if (id === null) return kind === "responses" ? null : { kind, id, verb: null, methods: ["GET", "POST"] };
+  return { kind, id, verb: null, methods: kind === "batches" ? ["GET"] : ["GET", "DELETE"] };
 }
 
 /** What one call is about. */
@@ -61,8 +66,9 @@ interface Call {
   readonly holder: KeyHolder;
 }
 
-/** OpenAI's files and batches. Who asks was let in already. Owned by the gateway. */
+/** OpenAI's files, batches and stored responses. Who asks was let in already. Owned by the gateway. */
 export class Storage {
+  readonly responses: Responses;
   readonly #desk: Desk;
   readonly #shelf: Shelf;
   readonly #options: StorageOptions;
@@ -75,12 +81,13 @@ export class Storage {
     this.#shelf = shelf;
     this.#options = options;
     this.#batches = new Batches(desk, shelf, options);
+    this.responses = new Responses(desk, shelf, options);
   }
 
   /** Goes on with what an earlier process left unfinished, and forgets from now on what expires. */
   async start(): Promise<void> {
     const sweep = (): void => {
-      this.#sweep().catch((error: unknown) => this.#options.log(`expired files stay for now: ${String(error)}`));
+      this.#sweep().catch((error: unknown) => this.#options.log(`what expired stays for now: ${String(error)}`));
     };
     this.#sweeper = setInterval(sweep, SWEEP_MS).unref();
     await this.#batches.resume();
@@ -91,6 +98,11 @@ export class Storage {
   stop(): Promise<void> {
     if (this.#sweeper !== null) clearInterval(this.#sweeper);
     return this.#batches.stop();
+  }
+
+  /** Resolves once what was still being written is on the disk. */
+  settled(): Promise<void> {
+    return this.responses.settled();
   }
 
   /** Answers a call whose method the route has. */
@@ -104,6 +116,7 @@ export class Storage {
 
   #perform(call: Call, { kind, id, verb }: StorageRoute): Promise<void> {
     const { method } = call.req;
+    if (kind === "responses") return this.responses.answer(call, id ?? "", verb === "input_items");
     if (kind === "files") {
       if (id === null) return method === "POST" ? this.#upload(call) : this.#listFiles(call);
       if (verb === "content") return this.#content(call, id);
@@ -165,28 +178,19 @@ export class Storage {
     { req, res, holder }: Call,
     of: { readonly kind: "files" | "batches"; readonly find: (id: string) => Promise<T | null>; readonly most: number },
   ): Promise<void> {
-    const query = queryOf(req);
-    const limit = Math.min(Math.max(1, Math.trunc(Number(query.get("limit") ?? 20)) || 20), of.most);
+    const { limit, after, isAscending } = pageAsked(queryOf(req), of.most);
     const newest = await this.#shelf.ids(of.kind, holder.tenant);
-    const ids = query.get("order") === "asc" ? newest.toReversed() : newest;
-    const after = query.get("after");
+    const ids = isAscending ? newest.toReversed() : newest;
     const data: T[] = [];
     let hasMore = false;
-    for (const id of after === null ? ids : ids.slice(ids.indexOf(after) + 1)) {
+    for (const id of behind(ids, after, (each) => each)) {
       const found = await of.find(id);
       if (found === null) continue;
       hasMore = data.length === limit;
       if (hasMore) break;
       data.push(found);
     }
-    const value = {
-      object: "list",
-      data,
-      first_id: data[0]?.id ?? null,
-      last_id: data.at(-1)?.id ?? null,
-      has_more: hasMore,
-    };
-    sendJson(res, 200, { value });
+    sendJson(res, 200, { value: printPage(data, hasMore) });
   }
 
   async #showFile(call: Call, id: string): Promise<void> {
@@ -259,13 +263,10 @@ export class Storage {
       const { expires_at: at } = fileOf(document);
       if (at !== null && at <= now) await this.#shelf.remove(key);
     }
+    await this.responses.sweep();
   }
 }
 
 function nowSeconds(): number {
   return Math.floor(Date.now() / 1000);
-}
-
-function queryOf(req: IncomingMessage): URLSearchParams {
-  return new URL(req.url ?? "/", "http://localhost").searchParams;
 }

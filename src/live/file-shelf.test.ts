@@ -50,6 +50,20 @@ describe("a shelf of files", () => {
     assert.equal(await shelf.get(key("file-1")), null);
   });
 
+  test("forgets what was put before a time, of one kind, and counts it no more", async () => {
+    const shelf = await FileShelf.open(folder(), 1000);
+    const response: ShelfKey = { kind: "responses", tenant: "a", id: "resp_1" };
+    await shelf.put(key("file-1"), { n: 1 });
+    const before = shelf.freeBytes;
+    await shelf.removeBefore("responses", Date.now() + 1000);
+    await shelf.put(response, { n: 2 });
+    await shelf.removeBefore("responses", Date.now() - 60_000);
+    assert.deepEqual(await shelf.get(response), { n: 2 });
+    await shelf.removeBefore("responses", Date.now() + 60_000);
+    assert.deepEqual([await shelf.get(response), await shelf.get(key("file-1"))], [null, { n: 1 }]);
+    assert.equal(shelf.freeBytes, before);
+  });
+
   test("an id that would lead out of its folder is nothing", async () => {
     const shelf = await FileShelf.open(folder(), 1000);
     for (const id of ["../../etc/passwd", "a/b", "", ".", "x".repeat(101)]) {

@@ -75,9 +75,19 @@ export class FileShelf implements Shelf {
     return found;
   }
 
+  async removeBefore(kind: ShelfKind, wallMs: number): Promise<void> {
+    for (const path of await pathsUnder(join(this.#root, kind))) {
+      // The file's own time is when it was put; no document has to be read to be forgotten.
+      if (!path.endsWith(DOCUMENT) || (await writtenAt(path)) >= wallMs) continue;
+      await this.#forget(path, path.slice(0, -DOCUMENT.length) + CONTENT);
+    }
+  }
+
   async remove(key: ShelfKey): Promise<boolean> {
-    if (!ID.test(key.id)) return false;
-    const [path, content] = [this.#path(key, DOCUMENT), this.#path(key, CONTENT)];
+    return ID.test(key.id) && this.#forget(this.#path(key, DOCUMENT), this.#path(key, CONTENT));
+  }
+
+  async #forget(path: string, content: string): Promise<boolean> {
     const bytes = (await sizeOf(path)) + (await sizeOf(content));
     try {
       await rm(path);
@@ -131,6 +141,16 @@ async function sizeOf(path: string): Promise<number> {
     return (await stat(path)).size;
   } catch (error) {
     if (codeOf(error) === "ENOENT") return 0;
+    throw error;
+  }
+}
+
+/** When a file was written, in milliseconds since 1970; never, once it is gone. */
+async function writtenAt(path: string): Promise<number> {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return Infinity;
     throw error;
   }
 }

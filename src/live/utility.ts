@@ -277,6 +277,7 @@ export class Utility implements Admission, StoreListener {
         watch: command.watch,
         clientRequestId: exchange.clientRequestId,
         headers: exchange.headers,
+        repeats: exchange.repeats ?? null,
       },
       {
         bytes: (chunk) => !isCurrent() || exchange.write(chunk),

@@ -22,6 +22,8 @@ export interface SendOrder {
   readonly clientRequestId: string;
   /** The client's headers that a backend of its own shape may need, such as `anthropic-beta`; lower case. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Members that a converted answer repeats as the client sent them, though `body` has them otherwise; or none. */
+  readonly repeats?: Readonly<Record<string, unknown>> | null;
 }
 
 /** What an attempt has made so far. `reported` is the upstream's own count; the text is kept for when there is none. */

@@ -23,6 +23,8 @@ export interface Exchange {
   readonly clientRequestId: string;
   /** Headers that a backend of the request's own shape may need; lower case. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Members that a converted answer repeats as the client sent them, though `body` has them otherwise; or none. */
+  readonly repeats?: Readonly<Record<string, unknown>> | null;
   /** The prompt's text, for counting tokens where the upstream does not. */
   promptText(): string;
   /** The call is this step of its run; what goes to the client says so. Comes before anything is written. */

@@ -22,6 +22,8 @@ export interface Shelf {
   ids(kind: ShelfKind, tenant: string): Promise<readonly string[]>;
   /** Every document of a kind, whosever it is. */
   all(kind: ShelfKind): Promise<readonly { readonly key: ShelfKey; readonly document: Document }[]>;
+  /** Forgets the documents of a kind that were put before a time, in milliseconds since 1970, whosever they are. */
+  removeBefore(kind: ShelfKind, wallMs: number): Promise<void>;
   /** Forgets a document and its content; false when it was not there. */
   remove(key: ShelfKey): Promise<boolean>;
   /** Takes the file at `path`, which is gone then, as the content of the document that is put here next. */

@@ -16,11 +16,15 @@ import { FakeDesk, modelViewOf } from "../fakes/desk.ts";
 import { GATEWAY_OPTIONS } from "../fakes/gateway.ts";
 import { anthropicGolden } from "../shapes/anthropic/golden.ts";
 import { cloudGoldenFiles } from "../shapes/cloud-golden.ts";
+import { pageWithPairs, pairGoldenText } from "../shapes/pair-golden.ts";
 import { runPageOf } from "../fakes/run.ts";
 import { startMock } from "../upstream/mock-upstream.ts";
 
 /** Half a minute after the run began. */
 const RUN_SEEN_WALL_MS = 1_700_000_030_000;
+
+/** A page for readers, of which a part is made here. */
+const SHAPES_PAGE = "../../docs/shapes.md";
 
 /** One golden file, by its name from this folder. */
 export interface GoldenFile {
@@ -42,6 +46,8 @@ export async function makeGoldenFiles(): Promise<readonly GoldenFile[]> {
     { name: "answer-whole.http", text: await answerText({ stream: false }) },
     ...anthropicGolden(),
     ...cloudGoldenFiles(),
+    { name: "pairs.txt", text: pairGoldenText() },
+    { name: SHAPES_PAGE, text: pageWithPairs(readGolden(SHAPES_PAGE) ?? "") },
     ...FIXTURES.map((fixture) => ({
       name: `../engines/fixtures/${fixture.name}/expected.json`,
       text: `${JSON.stringify(observationOf(fixture), null, 2)}\n`,

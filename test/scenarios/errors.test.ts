@@ -210,6 +210,7 @@ const PROVOKED: Readonly<Record<ErrorCode, Provoked>> = {
   file_not_found: () => fetched("/v1/files/file-none"),
   file_too_large: () => uploaded(2000),
   file_storage_full: () => uploaded(900),
+  response_not_found: () => fetched("/v1/responses/resp_none"),
   batch_not_found: () => fetched("/v1/batches/batch_none"),
   receipt_not_found: () => fetched("/api/receipts/018f0000-0000-7000-8000-000000000000"),
   run_not_found: () => fetched("/api/runs/no-such-run"),

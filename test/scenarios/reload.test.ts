@@ -83,11 +83,14 @@ describe("a configuration file that changes", () => {
 
   it("cannot move the server: what needs a restart is said, and the rest is taken", async () => {
     await using server = await Baseload.start({ config: file(backend("one", 0)) });
-    server.rewrite(`${file(backend("two", 1))}server: { host: 127.0.0.2, maxAnswerBytes: 5 }\n`);
+    server.rewrite(
+      `${file(backend("two", 1))}server: { host: 127.0.0.2, maxAnswerBytes: 5 }\nstorage: { responseDays: 1, maxUnsettled: 50 }\n`,
+    );
     await server.reloaded();
     const { warnings } = await ready(server);
-    assert.equal(warnings.length, 2);
+    assert.equal(warnings.length, 3);
     assert.match(warnings[0] ?? "", /server\.host stays 127\.0\.0\.1 until a restart/);
+    assert.match(warnings[2] ?? "", /storage\.responseDays stays 0 until a restart; the file says 1/);
     assert.equal(await servedBy(server), "two");
   });
 

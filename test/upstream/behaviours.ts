@@ -118,6 +118,9 @@ const COMPLETE: Readonly<Record<string, Behaviour>> = {
   "split-bytes": told("every byte in a write of its own", { splitBytes: true }),
   crlf: told("CRLF line ends", { lineEnd: "\r\n" }),
   tools: told("two tool calls in deltas", toolScript),
+  agent: told("two tool calls in deltas, and text once the results of tools are there", (asked) =>
+    asked.bodyText.includes('"role":"tool"') ? {} : toolScript(),
+  ),
   "echo-body": told("the exact body received, as content", (asked) => ({
     pieces: asked.bodyText.match(/.{1,7}/gsu) ?? [],
   })),

@@ -62,6 +62,7 @@ export function resolveConfig(parsed: ParsedConfig, file: string): AppConfig {
       batchConcurrency: storage.batchConcurrency,
       maxBatchRequests: storage.maxBatchRequests,
       batchResultDays: storage.batchResultDays,
+      responseDays: storage.responseDays,
     },
     server: {
       host: server.host,

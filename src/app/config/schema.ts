@@ -452,14 +452,19 @@ export const configSchema = z
         maxFilesBytes: count(
           0,
           10_737_418_240,
-          "Bytes of all files, batches and their results together; 0 stores none.",
+          "Bytes of all files, batches and their results, and stored responses together; 0 stores none.",
         ),
         batchConcurrency: count(1, 8, "Requests of all batches on their way at once."),
         maxBatchRequests: count(1, 50_000, "Requests in one batch."),
         batchResultDays: count(1, 30, "Days for which the results of a batch are kept."),
+        responseDays: count(
+          0,
+          0,
+          "Days for which responses and their input are stored on the disk, unless a request says `store: false`; 0 stores none.",
+        ),
       })
       .prefault({})
-      .describe("The store of receipts, and of what clients store: files and batches."),
+      .describe("The store of receipts, and of what clients store: files, batches and responses."),
     telemetry: z
       .strictObject({
         probeIntervalMs: milliseconds(

@@ -211,6 +211,8 @@ export interface StorageConfig {
   readonly batchConcurrency: number;
   readonly maxBatchRequests: number;
   readonly batchResultDays: number;
+  /** 0: none is stored. */
+  readonly responseDays: number;
 }
 
 /** baseload.yaml with every default filled in, split by who reads it. */

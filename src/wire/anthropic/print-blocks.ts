@@ -32,6 +32,7 @@ function blockOf(part: FormPart, at: PartPlace): JsonObject | null {
         ? null
         : compact({ type: "text", text: part.text, cache_control: printCache(part.cache) });
     case "refusal":
+      at.losses.hint(at.path, "this API does not mark a refusal; it is sent as text");
       return part.text === "" ? null : { type: "text", text: part.text };
     case "reasoning":
       return printReasoning(part, at);

@@ -8,7 +8,7 @@ import type {
   FormTurn,
 } from "../form/request.ts";
 import { DEFAULT_SAMPLING } from "../form/request.ts";
-import type { Unreadable } from "../form/shape.ts";
+import { type Unreadable, unreadable } from "../form/shape.ts";
 import { cacheOf, type Extras, keepOthers, readContent } from "./read-blocks.ts";
 import { arrayOf, booleanOf, isObject, type JsonObject, numberOf, objectOf, textOf } from "../json.ts";
 
@@ -61,10 +61,6 @@ export function readRequest(value: unknown): FormRequest | Unreadable {
     metadata: null,
     extras,
   };
-}
-
-function unreadable(param: string, detail: string): Unreadable {
-  return { kind: "unreadable", param, detail };
 }
 
 function readTurns(value: JsonObject, extras: Extras): FormTurn[] | Unreadable {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { embeddingsShapeOf } from "../bedrock/embeddings.ts";
 import { GEMINI_EMBEDDINGS, VERTEX_EMBEDDINGS } from "../gemini/embeddings.ts";
-import { ConvertedEmbeddingsReading } from "./converted-reading.ts";
+import { ConvertedEmbeddingsReading } from "./reading.ts";
 import { type EmbeddingsRequest, printEmbeddings, readEmbeddingsRequest } from "./form.ts";
 
 const titan = embeddingsShapeOf("amazon.titan-embed-text-v2:0") ?? assert.fail("Titan is known");

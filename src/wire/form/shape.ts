@@ -23,6 +23,11 @@ export interface Unreadable {
   readonly detail: string;
 }
 
+/** A request that cannot be understood because of this member. */
+export function unreadable(param: string, detail: string): Unreadable {
+  return { kind: "unreadable", param, detail };
+}
+
 /** Reads one upstream's stream. Owned by one attempt. */
 export interface AnswerReader {
   /** The events that the data of one upstream event comes to; null when it is not of this shape. */

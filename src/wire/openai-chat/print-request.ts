@@ -40,6 +40,9 @@ export function printChatRequest(request: FormRequest): PrintedRequest {
   if (reasoning !== null && reasoning.effort === null && reasoning.enabled !== null) {
     losses.hint("thinking", "this API says how hard to think in words, and not every model of it takes them");
   }
+  if (reasoning !== null && reasoning.summary !== null) {
+    losses.hint("reasoning.summary", "this API does not say how thoughts are told");
+  }
   if (request.metadata !== null) losses.hint("metadata", "this API takes it for stored answers alone");
   losses.extras(request, TAKEN_EXTRAS);
   const messages = request.turns.flatMap((turn, index) => printTurn(turn, index, losses));

@@ -8,7 +8,7 @@ import {
   type FormTurn,
   type MediaSource,
 } from "../form/request.ts";
-import type { Unreadable } from "../form/shape.ts";
+import { type Unreadable, unreadable } from "../form/shape.ts";
 import { arrayOf, booleanOf, isObject, type JsonObject, numberOf, objectOf, textOf } from "../json.ts";
 
 /** Members of a request that the form has a place for. */
@@ -40,8 +40,6 @@ const READ: ReadonlySet<string> = new Set([
 
 /** What is read besides the form: members without a place in it, by path. */
 type Extras = Map<string, unknown>;
-
-const unreadable = (param: string, detail: string): Unreadable => ({ kind: "unreadable", param, detail });
 
 /** The form of a chat completion request (OpenAI API reference, "Create chat completion"). */
 export function readChatRequest(value: unknown): FormRequest | Unreadable {

@@ -15,6 +15,14 @@ export function itemId(kind: AnswerPartHead["kind"], context: PrintContext, outp
   return `${PREFIXES[kind]}_${context.requestId.replaceAll("-", "")}${outputIndex}`;
 }
 
+const OWN_ITEM = /^(?:msg|fc|rs)_([0-9a-f]{32})\d+$/;
+
+/** The id of the response that an item of `itemId` is of; null for ids that others made. */
+export function responseOfItem(id: string): string | null {
+  const match = OWN_ITEM.exec(id);
+  return match === null ? null : `resp_${match[1]}`;
+}
+
 /** An annotation of a text; citations without a URL have no place in this shape. */
 export function printCitation({ url, title, start, end }: Citation): readonly JsonObject[] {
   if (url === null) return [];

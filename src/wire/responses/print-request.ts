@@ -39,6 +39,8 @@ export function printResponsesRequest(request: FormRequest): PrintedRequest {
   if (sampling.stop.length > 0) losses.grave("stop", "this API takes no stop sequences");
   if (reasoning?.budgetTokens !== null && reasoning?.budgetTokens !== undefined) {
     losses.hint("thinking.budget_tokens", "this API says how hard to think in words");
+  } else if (reasoning !== null && reasoning.effort === null && reasoning.enabled !== null) {
+    losses.hint("thinking", "this API says how hard to think in words, and not every model of it takes them");
   }
   losses.extras(request, TAKEN_EXTRAS);
   const format = printFormat(request.format);
@@ -95,6 +97,7 @@ function printTurn(turn: FormTurn, index: number, losses: Losses): readonly Json
     if (words.length > 0) items.push({ type: "message", role: turn.role, content: words });
     words = [];
   };
+  if (turn.name !== null) losses.hint(`turn ${index} (name)`, "this API does not name participants");
   for (const [at, part] of turn.parts.entries()) {
     const path = pathOf(index, at, part.kind);
     if ("cache" in part) losses.cache(path, part.cache);

@@ -8,7 +8,7 @@ import type {
   FormTurn,
   MediaSource,
 } from "../form/request.ts";
-import type { Unreadable } from "../form/shape.ts";
+import { type Unreadable, unreadable } from "../form/shape.ts";
 import { arrayOf, booleanOf, isObject, type JsonObject, numberOf, objectOf, textOf } from "../json.ts";
 import { sourceOfUrl } from "../openai-chat/read-request.ts";
 
@@ -36,8 +36,6 @@ const READ: ReadonlySet<string> = new Set([
 ]);
 
 type Extras = Map<string, unknown>;
-
-const unreadable = (param: string, detail: string): Unreadable => ({ kind: "unreadable", param, detail });
 
 /** The form of a request to create a response (OpenAI API reference, "Create a model response"). */
 export function readResponsesRequest(value: unknown): FormRequest | Unreadable {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { EmbeddingsReading } from "./embeddings-reading.ts";
+import { EmbeddingsReading } from "./reading.ts";
 
 test("embeddings pass as they came, and are metered by their input", () => {
   const body = Buffer.from('{"data":[{"embedding":[0.1]},{"embedding":"AAAA"}],"usage":{"prompt_tokens":5}}');
