@@ -18,6 +18,7 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json README.md ./
 COPY bin ./bin
+COPY data ./data
 COPY src ./src
 # By number, so that orchestrators can see that it is not root.
 USER 10001

@@ -36,7 +36,7 @@ function manifestOf(source: Manifest): object {
       "./sim": { types: "./lib/sim/run.d.ts", default: "./lib/sim/run.js" },
       "./package.json": "./package.json",
     },
-    files: ["bin", "lib", "baseload.schema.json"],
+    files: ["bin", "lib", "data", "baseload.schema.json"],
     dependencies: Object.fromEntries(dependencies.filter(([name]) => !isPeer(name))),
     optionalDependencies: source.optionalDependencies,
     peerDependencies: Object.fromEntries(dependencies.filter(([name]) => isPeer(name))),
@@ -54,7 +54,7 @@ async function must(command: string, args: readonly string[]): Promise<string> {
 rmSync(STAGE, { recursive: true, force: true });
 mkdirSync(STAGE, { recursive: true });
 await must("tsc", ["-p", "tsconfig.build.json"]);
-for (const file of ["bin", "README.md", "LICENSE", "baseload.schema.json"]) {
+for (const file of ["bin", "data", "README.md", "LICENSE", "baseload.schema.json"]) {
   cpSync(join(ROOT, file), join(STAGE, file), { recursive: true });
 }
 const source = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Manifest;

@@ -17,7 +17,7 @@ import { listFiles, readSources } from "./tidy/source.ts";
 import { checkSkips, checkTexts } from "./tidy/texts.ts";
 
 const TEXTS = [
-  "{src,test,scripts,examples,console,docs,bin}/**/*.{ts,tsx,mjs,js,css,html,md,json,yaml,yml}",
+  "{src,test,scripts,examples,console,docs,bin,data}/**/*.{ts,tsx,mjs,js,css,html,md,json,yaml,yml}",
   "*.{md,json,yaml,yml}",
   ".ci/run",
   ".{oxlintrc,oxfmtrc}.json",

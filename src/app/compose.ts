@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { KeyRing } from "../gateway/access.ts";
 import type { Receipt } from "../base/receipt.ts";
 import { Gateway } from "../gateway/server.ts";
+import { estimator } from "./estimate/endpoint.ts";
 import { Storage } from "../gateway/storage.ts";
 import { systemClock } from "../live/clock.ts";
 import { FileShelf } from "../live/file-shelf.ts";
@@ -228,7 +229,15 @@ async function openGateway(
   const { config, keys, tls, options, undo } = of;
   const { logClientAddress } = config.telemetry;
   const storage = await openStorage(desk, config, options);
-  const how = { ...config.server, logClientAddress, tls, keys, version: VERSION, log: options.log };
+  const how = {
+    ...config.server,
+    logClientAddress,
+    tls,
+    keys,
+    version: VERSION,
+    estimate: estimator(),
+    log: options.log,
+  };
   const gateway = new Gateway(desk, how, storage);
   return { gateway, storage, port: await listen(gateway, config.server, undo) };
 }

@@ -1,5 +1,6 @@
 import { BENCH, runBench } from "./bench/command.ts";
 import { commandHelp, type CommandSpec, type Invocation, parseCommand, programHelp, UsageError } from "./cli.ts";
+import { ESTIMATE, runEstimate } from "./estimate/command.ts";
 import { MODELS, runModels } from "./models/command.ts";
 import { REPLAY, runReplay } from "./replay.ts";
 import { runServe, SERVE } from "./serve.ts";
@@ -15,6 +16,7 @@ const COMMANDS: readonly Command[] = [
   { spec: SERVE, run: runServe },
   { spec: REPLAY, run: runReplay },
   { spec: BENCH, run: runBench },
+  { spec: ESTIMATE, run: runEstimate },
   { spec: MODELS, run: runModels },
 ];
 

@@ -12,6 +12,7 @@ import type { Showing } from "./observe.ts";
 import type { Prober } from "./prober.ts";
 import { provideTinyModel } from "./tiny.ts";
 import { readTls, type TlsFiles } from "./tls.ts";
+import { estimator } from "./estimate/endpoint.ts";
 import { VERSION } from "./version.ts";
 
 // What is cut off at the end of shutdownMs still gets its error event.
@@ -140,7 +141,8 @@ export class Service {
     const { fleet, utility, gateway, prober, log } = this.#parts;
     const changed = fleet.install(change);
     const { logClientAddress } = config.telemetry;
-    gateway.configure({ ...config.server, logClientAddress, tls: this.#tls, keys: this.#keys, version: VERSION, log });
+    const here = { tls: this.#tls, keys: this.#keys, version: VERSION, estimate: estimator(), log };
+    gateway.configure({ ...config.server, logClientAddress, ...here });
     utility.configure(config.kernel);
     prober.configure(config);
     this.#config = config;

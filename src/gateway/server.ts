@@ -41,11 +41,14 @@ export interface GatewayOptions extends DoorOptions {
   /** Whether the desk is told who sends each request. */
   readonly logClientAddress: boolean;
   readonly version: string;
+  /** Answers `GET /api/estimate` by the query's parameters, or says what is wrong with them; null where there is no such route. */
+  readonly estimate: ((query: URLSearchParams) => { readonly value: object } | { readonly problem: string }) | null;
   /** One line for the operator. */
   readonly log: (line: string) => void;
 }
 
 const RECEIPTS = "/api/receipts/";
+const ESTIMATE = "/api/estimate";
 const TIMEOUT_CHECK_MS = 1000;
 const KEEP_ALIVE_MS = 75_000;
 const RETRY_MS = 1000;
@@ -280,6 +283,7 @@ export class Gateway {
       path === "/healthz" ||
       path === "/readyz" ||
       path === "/metrics" ||
+      (path === ESTIMATE && this.#options.estimate !== null) ||
       path === MODELS ||
       path.startsWith(`${MODELS}/`) ||
       path.startsWith(RECEIPTS);
@@ -292,9 +296,19 @@ export class Gateway {
     if (holder === null) return;
     if (run !== null) void answerRun(this.#desk, { req, res }, { tenant: holder.tenant, ...run });
     else if (path === "/metrics") sendText(res, this.#desk.metrics());
+    else if (path === ESTIMATE) this.#estimate(req, res);
     else if (path.startsWith(RECEIPTS)) void this.#receipt(res, path.slice(RECEIPTS.length), holder);
     else if (asksAnthropicModels(req, path)) this.#anthropicModels(res, path.slice(MODELS.length + 1), holder);
     else this.#models(res, path.slice(MODELS.length + 1), holder);
+  }
+
+  #estimate(req: IncomingMessage, res: ServerResponse): void {
+    const url = req.url ?? "";
+    const at = url.indexOf("?");
+    const answer = this.#options.estimate?.(new URLSearchParams(at === -1 ? "" : url.slice(at)));
+    if (answer === undefined) return this.#refuse(req, res, { code: "route_not_found" });
+    if ("problem" in answer) return sendError(res, "invalid_request", { detail: answer.problem });
+    sendJson(res, 200, { value: answer.value });
   }
 
   #identify(req: IncomingMessage, res: ServerResponse): KeyHolder | null {

@@ -20,5 +20,6 @@ export const GATEWAY_OPTIONS: GatewayOptions = {
   idempotencyMaxBytes: 1_000_000,
   logClientAddress: false,
   version: "0",
+  estimate: null,
   log: () => {},
 };

@@ -116,6 +116,11 @@ describe("the packed package, installed in an empty folder", () => {
     ]);
   });
 
+  it("brings the catalogue along", async () => {
+    const args = ["estimate", "--model", "llama-3.1-8b", "--on", "h100", "--concurrency", "8"];
+    assert.match(await ran(process.execPath, [bin, ...args]), /llama-3\.1-8b bf16 on 1 × h100-sxm/);
+  });
+
   it("is started by an older Node on the one that came with it, and says so where none did", async () => {
     const older = folder.write(
       "older.mjs",
