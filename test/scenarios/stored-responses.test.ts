@@ -12,7 +12,7 @@ const mock = await startMock();
 const config = (more = ""): string => `
 version: 1
 storage: { responseDays: 1 ${more} }
-backends: { tiny: { engine: embedded }, mock: { url: "${mock.baseUrl}" } }
+backends: { tiny: { engine: embedded }, mock: { url: "${mock.baseUrl}", models: "*" } }
 tenants:
   one: { keys: [{ name: main, sha256: ${hashKey("sk-one")} }] }
   two: { keys: [{ name: main, sha256: ${hashKey("sk-two")} }] }
@@ -150,7 +150,7 @@ describe("stored responses", () => {
 
   it("are stored of a backend that has responses itself, whose bytes pass, and go on at one that has none", async () => {
     await using far = await Baseload.start({
-      config: `{ version: 1, backends: { mock: { url: "${mock.baseUrl}" } } }`,
+      config: `{ version: 1, backends: { mock: { url: "${mock.baseUrl}", models: "*" } } }`,
     });
     await using near = await Baseload.start({
       config: `
