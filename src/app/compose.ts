@@ -23,7 +23,7 @@ import { systemResolver } from "./discovery/resolver.ts";
 import { EngineFleet, type FleetChange, type FleetChanged, type FleetParts } from "./engine-fleet.ts";
 import { type Environment, keyRing } from "./keys.ts";
 import { showing, type Showing } from "./observe.ts";
-import { Prober } from "./prober.ts";
+import { asksForModels, Prober } from "./prober.ts";
 import { Service, tlsOf } from "./service.ts";
 import type { TlsFiles } from "./tls.ts";
 import { VERSION } from "./version.ts";
@@ -154,8 +154,8 @@ interface Notices {
 
 /** A model takes a while to load; requests that come before wait in the queue. */
 function waitForModels(utility: Utility, change: FleetChange): void {
-  for (const [backendId, { llama }] of change.made) {
-    if (llama !== null)
+  for (const [backendId, { config, llama }] of change.made) {
+    if (llama !== null || asksForModels(config))
       utility.feed({ kind: "observed", backendId, state: "starting", models: null, contextTokens: null });
   }
 }

@@ -55,7 +55,12 @@ export class Prober {
   }
 }
 
+/** Whether a backend is asked for its models, so that none is known before it was asked once. */
+export function asksForModels(engine: EngineConfig): boolean {
+  return "discoverModels" in engine && engine.discoverModels;
+}
+
 function isAsked(engine: EngineConfig): boolean {
   const hasOwnWords = engine.kind === "openai" && (engine.engineKind ?? "openai") !== "openai";
-  return hasOwnWords || engine.kind === "llama-server" || ("discoverModels" in engine && engine.discoverModels);
+  return hasOwnWords || engine.kind === "llama-server" || asksForModels(engine);
 }

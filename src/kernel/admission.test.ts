@@ -158,3 +158,16 @@ test("no request is taken while too many receipts wait for the store", () => {
   driver.step({ kind: "appended", firstLeafIndex: 0, requestIds: ["1", "2"] });
   assert.deepEqual(said(driver.arrive("3")), ["send 3→a"]);
 });
+
+test("a request waits for a backend that is being asked for its models, and is refused once it does not answer", () => {
+  const observed = (state: "starting" | "up" | "down", models: readonly string[] | null) =>
+    ({ kind: "observed", backendId: "a", state, models, contextTokens: null }) as const;
+  const begin = (): Driver => {
+    const driver = new Driver(configOf([backendOf("a", { models: null })]));
+    driver.step(observed("starting", null));
+    assert.deepEqual(kinds(driver.arrive("1")), ["wake"]);
+    return driver;
+  };
+  assert.deepEqual(said(begin().step(observed("up", ["m"]))), ["send 1→a"]);
+  assert.deepEqual(said(begin().step(observed("down", null))), ["answer 1 upstream_unreachable"]);
+});

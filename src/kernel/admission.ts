@@ -177,7 +177,7 @@ export function place(state: State, request: OpenRequest, io: Placing): void {
   const deadlineUs = request.queueDeadlineUs ?? io.nowUs + state.config.limits.queueTimeoutMs * 1000;
   const readyUs = choice.kind === "wait" ? choice.readyUs : null;
   const isInTime = readyUs !== null && readyUs < deadlineUs;
-  if (isInTime || (choice.kind === "wait" && choice.isFull) || waitsForCordoned(state, request)) {
+  if (isInTime || (choice.kind === "wait" && choice.isFull) || waitsForBackend(state, request)) {
     request.quotaWaits = offers.flatMap(({ backendId, quotaReadyUs }) =>
       quotaReadyUs === null || quotaReadyUs >= deadlineUs ? [] : [{ backendId, readyUs: quotaReadyUs }],
     );
@@ -192,12 +192,15 @@ export function place(state: State, request: OpenRequest, io: Placing): void {
 }
 
 /**
- * Whether a backend that would do is cordoned: the operator may give it back before the deadline. A request that failed
+ * Whether a backend that would do is cordoned, or may turn out to do: it may be had before the deadline. A request that failed
  * elsewhere just now has its answer, and does not begin to wait for a backend that may be gone for hours.
  */
-function waitsForCordoned(state: State, request: OpenRequest): boolean {
-  const isCordoned = request.excluded.some(({ reason }) => reason === "cordoned");
-  return isCordoned && (request.lastFailure === null || state.queue.has(request.job.requestId));
+function waitsForBackend(state: State, request: OpenRequest): boolean {
+  const isAwaited = request.excluded.some(({ backendId, reason }) =>
+    // One that is starting is being asked for its models just now.
+    reason === "models_unknown" ? state.backends.get(backendId)?.starting === true : reason === "cordoned",
+  );
+  return isAwaited && (request.lastFailure === null || state.queue.has(request.job.requestId));
 }
 
 function enqueue(
