@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 /**
  * What optional capabilities of an OpenAI-compatible server must do, one file each: tools, JSON by schema, logprobs, embeddings,
- * cached tokens, stop sequences, the order of a stream, refusals. They speak HTTP alone, so that they run against any server, and
+ * cached tokens, stop sequences, pictures, the order of a stream, refusals. They speak HTTP alone, so that they run against any server, and
  * demand nothing of what a model says.
  */
 
@@ -16,6 +16,8 @@ export interface CapabilityTarget {
   readonly refused?: readonly (readonly [member: string, value: unknown])[];
   /** Whether it has legacy completions; it has unless this is false. */
   readonly hasCompletions?: boolean;
+  /** Whether its model reads pictures; it does unless this is false. */
+  readonly hasEyes?: boolean;
   /** Whether it counts the tokens of embeddings; it does unless this is false. */
   readonly countsEmbeddings?: boolean;
   /** Sends `body` to a path such as `/v1/chat/completions`; resolves to the status and the parsed answer. */

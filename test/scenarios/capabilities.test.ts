@@ -8,6 +8,7 @@ import { startFakeBedrock } from "../clouds/fake-bedrock.ts";
 import { startFakeGemini } from "../clouds/fake-gemini.ts";
 import { cachedTokensConformance } from "../engine-conformance/capability-cached-tokens.ts";
 import { embeddingsConformance } from "../engine-conformance/capability-embeddings.ts";
+import { imagesConformance } from "../engine-conformance/capability-images.ts";
 import { jsonSchemaConformance } from "../engine-conformance/capability-json-schema.ts";
 import { logprobsConformance } from "../engine-conformance/capability-logprobs.ts";
 import { refusalsConformance } from "../engine-conformance/capability-refusals.ts";
@@ -105,6 +106,7 @@ for (const [name, target] of Object.entries(ALL)) {
     describe("tools", () => toolsConformance(() => target));
     describe("JSON by schema", () => jsonSchemaConformance(() => target));
     describe("cached tokens", () => cachedTokensConformance(() => target));
+    describe("pictures", () => imagesConformance(() => target));
     describe("stop sequences", () => stopConformance(() => target));
     describe("the order of a stream", () => streamOrderConformance(() => target));
     describe("what there is no word for", () => refusalsConformance(() => target));

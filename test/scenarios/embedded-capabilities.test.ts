@@ -17,6 +17,7 @@ const send = (path: string, body: object): Promise<Response> =>
 
 const target: CapabilityTarget = {
   model: TINY,
+  hasEyes: false,
   more: { seed: 1, max_tokens: 600 },
   post: async (path, body) => {
     const response = await send(path, body);

@@ -16,6 +16,7 @@ after(() => rmSync(dir, { recursive: true }));
 const engine = new EmbeddedEngine({ modelPath, sequences: 2, contextTokens: 2048, socketDir: join(dir, "run") });
 const target: CapabilityTarget = {
   model: TINY_MODEL_NAME,
+  hasEyes: false,
   more: { seed: 1, max_tokens: 600 },
   post: async (path, body) => (await ask(engine.socketPath, path, body)) as unknown as { status: number; body: Answer },
   stream: (path, body) => askStream(engine.socketPath, path, body) as unknown as Promise<readonly Answer[]>,
