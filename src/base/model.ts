@@ -21,6 +21,17 @@ export interface ModelCard {
   readonly ownedBy: string | null;
 }
 
+/** Nothing is known of a model. */
+export const UNKNOWN_MODEL: ModelCard = {
+  contextTokens: null,
+  maxOutputTokens: null,
+  inputModalities: null,
+  outputModalities: null,
+  capabilities: {},
+  description: null,
+  ownedBy: null,
+};
+
 /** The lowest prices among the backends that serve a model, in nano-dollars per million tokens. */
 export interface ListedPrice {
   readonly inputNanoUsdPerMillion: number;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ModelCard } from "../base/model.ts";
+import { type ModelCard, UNKNOWN_MODEL } from "../base/model.ts";
 import { backendOf, configOf, Driver } from "../sim/driver.ts";
 import type { Command, Send } from "./command.ts";
 
@@ -11,16 +11,6 @@ function refused(commands: readonly Command[]): unknown {
   const answer = commands.find((command) => command.kind === "answer");
   return answer?.kind === "answer" && !answer.result.ok ? [answer.result.code, answer.result.detail] : null;
 }
-
-const CARD: ModelCard = {
-  contextTokens: null,
-  maxOutputTokens: null,
-  inputModalities: null,
-  outputModalities: null,
-  capabilities: {},
-  description: null,
-  ownedBy: null,
-};
 
 test("an alias is sent under the upstream's name, and the receipt has all three", () => {
   const driver = new Driver(configOf([backendOf("a", { models: { m: "org/m" } })], { aliases: { fast: ["m"] } }));
@@ -75,8 +65,8 @@ test("a model that may not be used is answered, and written on the receipt, like
 
 test("what the model is known not to do is refused in words, and an alias goes on to one that does it", () => {
   const needs = { tools: true, jsonSchema: false, images: true, audio: false };
-  const plain: ModelCard = { ...CARD, inputModalities: ["text"], capabilities: { tools: false } };
-  const models = { m: { ...plain, contextTokens: 100, maxOutputTokens: 50 }, n: CARD };
+  const plain: ModelCard = { ...UNKNOWN_MODEL, inputModalities: ["text"], capabilities: { tools: false } };
+  const models = { m: { ...plain, contextTokens: 100, maxOutputTokens: 50 }, n: UNKNOWN_MODEL };
   const backends = [backendOf("a", { models: { m: "m", n: "n" }, maxConcurrent: 9 })];
   const driver = new Driver(configOf(backends, { models, aliases: { best: ["m", "n"] } }));
   assert.deepEqual(refused(driver.arrive("1", { model: "m", needs })), [

@@ -1,18 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ModelCard, ModelView } from "../base/model.ts";
+import { type ModelView, UNKNOWN_MODEL } from "../base/model.ts";
 import { backendOf, configOf, Driver } from "../sim/driver.ts";
 import type { KernelConfig, Price } from "./config.ts";
-
-const CARD: ModelCard = {
-  contextTokens: null,
-  maxOutputTokens: null,
-  inputModalities: null,
-  outputModalities: null,
-  capabilities: {},
-  description: null,
-  ownedBy: null,
-};
 
 const priceOf = (input: number, given: Partial<Price> = {}): Price => ({
   inputNanoUsdPerMillion: input,
@@ -37,7 +27,7 @@ test("an entry has its aliases, the room of its roomiest backend within its own,
     backendOf("b", { contextTokens: 9_000, price: priceOf(3) }),
   ];
   const driver = driverOf(backends, {
-    models: { m: { ...CARD, contextTokens: 4_000, ownedBy: "org" } },
+    models: { m: { ...UNKNOWN_MODEL, contextTokens: 4_000, ownedBy: "org" } },
     aliases: { n: ["m"] },
   });
   const [view] = views(driver);
@@ -93,13 +83,18 @@ test("each caller sees what it may use, and an alias of models that it may not s
 test("an alias of several models says what holds for all of them", () => {
   const models = {
     a: {
-      ...CARD,
+      ...UNKNOWN_MODEL,
       contextTokens: 10,
       maxOutputTokens: 5,
       inputModalities: ["text", "image"],
       capabilities: { tools: true },
     },
-    b: { ...CARD, contextTokens: 20, inputModalities: ["text"], capabilities: { tools: true, reasoning: false } },
+    b: {
+      ...UNKNOWN_MODEL,
+      contextTokens: 20,
+      inputModalities: ["text"],
+      capabilities: { tools: true, reasoning: false },
+    },
   } as const;
   const backends = [
     backendOf("x", { models: { a: "a" }, price: priceOf(7) }),

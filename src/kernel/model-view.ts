@@ -1,19 +1,9 @@
 import type { BackendId } from "../base/ids.ts";
-import type { CapabilityName, ListedPrice, ModelCard, ModelView } from "../base/model.ts";
+import { type CapabilityName, type ListedPrice, type ModelCard, type ModelView, UNKNOWN_MODEL } from "../base/model.ts";
 import { type Caller, mayUse, type ModelRules, rulesOf } from "../policy/access.ts";
 import { familyMembers } from "../policy/model-names.ts";
 import type { Price } from "./config.ts";
 import type { BackendState, State } from "./state.ts";
-
-const NOTHING_KNOWN: ModelCard = {
-  contextTokens: null,
-  maxOutputTokens: null,
-  inputModalities: null,
-  outputModalities: null,
-  capabilities: {},
-  description: null,
-  ownedBy: null,
-};
 
 /**
  * Every model that the caller may ask for by name and that some backend serves, in configuration order, then the aliases that
@@ -60,7 +50,7 @@ function modelView(
 ): ModelView {
   const { model, backends, rules } = of;
   const { aliases, models } = state.config;
-  const card = Object.hasOwn(models, model) ? (models[model] ?? NOTHING_KNOWN) : NOTHING_KNOWN;
+  const card = Object.hasOwn(models, model) ? (models[model] ?? UNKNOWN_MODEL) : UNKNOWN_MODEL;
   const names = Object.entries(aliases).filter(([, targets]) => targets.length === 1 && targets[0] === model);
   return {
     ...card,

@@ -1,24 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Job } from "../base/job.ts";
+import { jobOf } from "../../test/fakes/doors.ts";
 import { type Capability, forbids, upstreamModelOf, type Wanted } from "./eligible.ts";
 
-const JOB: Job = {
-  requestId: "1",
-  principal: { tenant: "t", project: null, user: null, key: null },
-  class: "c",
-  model: "m",
-  endpoint: "chat",
-  stream: false,
-  wantsUsage: false,
-  bodyBytes: 1,
-  promptTextLength: 1,
-  maxOutputTokens: null,
-  attributes: {},
-  prefixHashes: [],
-  blockTokens: null,
-  run: null,
-};
+const JOB: Job = { ...jobOf("1"), promptTextLength: 1 };
 
 function capabilityOf(given: Partial<Capability> = {}): Capability {
   return { models: { m: "org/m" }, patterns: [], endpoints: ["chat"], contextTokens: null, ...given };

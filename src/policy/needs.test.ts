@@ -1,39 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Job, Needs } from "../base/job.ts";
-import type { ModelCard } from "../base/model.ts";
+import { type ModelCard, UNKNOWN_MODEL } from "../base/model.ts";
+import { jobOf } from "../../test/fakes/doors.ts";
 import { exceeds, unmetNeeds } from "./needs.ts";
 
-const UNKNOWN: ModelCard = {
-  contextTokens: null,
-  maxOutputTokens: null,
-  inputModalities: null,
-  outputModalities: null,
-  capabilities: {},
-  description: null,
-  ownedBy: null,
-};
 const ALL: Needs = { tools: true, jsonSchema: true, images: true, audio: true };
 
-const JOB: Job = {
-  requestId: "1",
-  principal: { tenant: "t", project: null, user: null, key: null },
-  class: "c",
-  model: "m",
-  endpoint: "chat",
-  stream: false,
-  wantsUsage: false,
-  bodyBytes: 1,
-  promptTextLength: 1,
-  maxOutputTokens: null,
-  attributes: {},
-  prefixHashes: [],
-  blockTokens: null,
-  run: null,
-};
+const JOB: Job = { ...jobOf("1"), promptTextLength: 1 };
 
 const reason = (card: Partial<ModelCard>, job: Partial<Job>): string | null =>
-  exceeds({ ...UNKNOWN, ...card }, { ...JOB, ...job });
+  exceeds({ ...UNKNOWN_MODEL, ...card }, { ...JOB, ...job });
 
 test("what is unknown of the model or of the request forbids nothing", () => {
   assert.equal(reason({}, { maxOutputTokens: 1_000_000, promptTextLength: 1e9, needs: ALL }), null);
@@ -57,7 +34,7 @@ test("no more output is asked for than the model has", () => {
 
 test("content and abilities are asked for by name", () => {
   const unmet = (card: Partial<ModelCard>): readonly string[] =>
-    unmetNeeds({ ...UNKNOWN, ...card }, { ...JOB, needs: ALL });
+    unmetNeeds({ ...UNKNOWN_MODEL, ...card }, { ...JOB, needs: ALL });
   assert.deepEqual(unmet({ inputModalities: ["text"] }), ["images", "audio"]);
   assert.deepEqual(unmet({ inputModalities: ["text", "image", "audio"] }), []);
   assert.deepEqual(unmet({ capabilities: { tools: false, jsonSchema: false } }), ["tools", "jsonSchema"]);

@@ -2,6 +2,7 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { Endpoint } from "../base/job.ts";
 import { anthropicError, anthropicStreamEnd, relayedAnthropicError } from "./anthropic/errors.ts";
 import { errorEnvelope, type ErrorDetail, relayedEnvelope } from "./error.ts";
+import { printSse } from "./sse.ts";
 
 /** How errors are told to clients of one shape. */
 export interface ClientErrors {
@@ -20,7 +21,7 @@ export const OPENAI_ERRORS: ClientErrors = {
   body: errorEnvelope,
   relayed: relayedEnvelope,
   requestIdHeaders: ["x-request-id"],
-  streamEnd: (code, more) => `data: ${JSON.stringify(errorEnvelope(code, more))}\n\n`,
+  streamEnd: (code, more) => printSse(errorEnvelope(code, more)),
 };
 
 /** Anthropic's. */
@@ -37,7 +38,7 @@ const RESPONSES_ERRORS: ClientErrors = {
   ...OPENAI_ERRORS,
   streamEnd: (code, more) => {
     const { message, param } = errorEnvelope(code, more).error;
-    return `event: error\ndata: ${JSON.stringify({ type: "error", code, message, param })}\n\n`;
+    return printSse({ type: "error", code, message, param }, "error");
   },
 };
 

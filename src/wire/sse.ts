@@ -90,9 +90,9 @@ function generalData(event: string): string | null {
   return data.length === 0 ? null : data.join("\n");
 }
 
-/** One event with this data, which must be one line. */
-export function printSse(data: string): Buffer {
-  return Buffer.from(`data: ${data}\n\n`);
+/** One event with this data as JSON, and with a name where its API gives its events names. */
+export function printSse(data: unknown, name: string | null = null): string {
+  return `${name === null ? "" : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`;
 }
 
 /** The event that ends an OpenAI stream. */

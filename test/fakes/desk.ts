@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../../src/base/errors.ts";
 import type { BackendId, RequestId } from "../../src/base/ids.ts";
 import type { Endpoint } from "../../src/base/job.ts";
-import type { ModelView } from "../../src/base/model.ts";
+import { type ModelView, UNKNOWN_MODEL } from "../../src/base/model.ts";
 import type { BackendView } from "../../src/kernel/view.ts";
 import type { ConnectionLimit, Desk, RunPage } from "../../src/ports/desk.ts";
 import type { Exchange, ExchangeOwner } from "../../src/ports/exchange.ts";
@@ -14,13 +14,7 @@ export function modelViewOf(model: string, given: Partial<ModelView> = {}): Mode
     aliases: [],
     aliasOf: [],
     backendIds: ["a"],
-    contextTokens: null,
-    maxOutputTokens: null,
-    inputModalities: null,
-    outputModalities: null,
-    capabilities: {},
-    description: null,
-    ownedBy: null,
+    ...UNKNOWN_MODEL,
     price: null,
     ...given,
   };

@@ -1,6 +1,7 @@
 /** Server-sent events on a node:http response. */
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
+import { printSse } from "../../wire/sse.ts";
 
 /** One stream of events. Owned by the request that it answers. */
 export class EventStream {
@@ -20,7 +21,7 @@ export class EventStream {
 
   /** Sends `data` as one event's JSON, and waits while the client reads more slowly than the model writes. */
   async send(data: object): Promise<void> {
-    await this.#write(`data: ${JSON.stringify(data)}\n\n`);
+    await this.#write(printSse(data));
   }
 
   /** Sends OpenAI's end mark and ends the response. */
@@ -31,7 +32,7 @@ export class EventStream {
 
   /** Ends the response with an error event and without the end mark, so that nobody takes the answer for whole. */
   fail(envelope: object): void {
-    this.#response.end(`data: ${JSON.stringify(envelope)}\n\n`);
+    this.#response.end(printSse(envelope));
   }
 
   async #write(text: string): Promise<void> {

@@ -2,6 +2,7 @@ import type { AnswerEvent, AnswerPart, AnswerPartHead, Citation, FormAnswer, For
 import type { AnswerPrinter, PrintContext } from "../form/shape.ts";
 import type { JsonObject } from "../json.ts";
 import { jsonOf } from "../reading.ts";
+import { printSse } from "../sse.ts";
 import { printRedacted } from "./encrypted.ts";
 import { printUsage, STOP_WORDS } from "./usage.ts";
 
@@ -181,5 +182,5 @@ export class MessagePrinter implements AnswerPrinter {
 
 /** One server-sent event; its name is its type. */
 export function printEvent(type: string, members: JsonObject): string {
-  return `event: ${type}\ndata: ${JSON.stringify({ type, ...members })}\n\n`;
+  return printSse({ type, ...members }, type);
 }

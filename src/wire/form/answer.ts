@@ -106,16 +106,6 @@ export interface FormAnswer {
   readonly usage: FormUsage | null;
 }
 
-/** Nothing is known of what was used. */
-export const UNKNOWN_FORM_USAGE: FormUsage = {
-  inputTokens: null,
-  cachedInputTokens: null,
-  cacheWriteTokens: null,
-  outputTokens: null,
-  reasoningTokens: null,
-  reportedCostNanoUsd: null,
-};
-
 /** The events of a whole answer, as if it had been streamed. */
 export function eventsOf(answer: FormAnswer): readonly AnswerEvent[] {
   const events: AnswerEvent[] = [{ kind: "start", id: answer.id, model: answer.model }];

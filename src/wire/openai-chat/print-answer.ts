@@ -9,6 +9,7 @@ import {
 } from "../form/answer.ts";
 import type { AnswerPrinter, PrintContext } from "../form/shape.ts";
 import { compact, type JsonObject } from "../json.ts";
+import { printSse } from "../sse.ts";
 
 /** OpenAI has no word for a provider's pause; its client sees an answer that ended. */
 const FINISH: Readonly<Record<StopReason, string>> = {
@@ -172,6 +173,6 @@ export class ChatPrinter implements AnswerPrinter {
   }
 
   #print(members: JsonObject): string {
-    return `data: ${JSON.stringify({ ...this.#head, ...members })}\n\n`;
+    return printSse({ ...this.#head, ...members });
   }
 }

@@ -2,6 +2,7 @@ import { present } from "../../base/assert.ts";
 import type { AnswerEvent, AnswerPart, AnswerPartHead, FormUsage, StopReason } from "../form/answer.ts";
 import type { AnswerPrinter, PrintContext } from "../form/shape.ts";
 import type { JsonObject } from "../json.ts";
+import { printSse } from "../sse.ts";
 import { itemId, printCitation, printContent, printItem, tellsSummary } from "./item.ts";
 import { incompleteBy, printResponse } from "./response.ts";
 
@@ -67,9 +68,9 @@ export class ResponsesPrinter implements AnswerPrinter {
   }
 
   #say(type: string, members: JsonObject): string {
-    const data = JSON.stringify({ type, sequence_number: this.#sequence, ...members });
+    const text = printSse({ type, sequence_number: this.#sequence, ...members }, type);
     this.#sequence += 1;
-    return `event: ${type}\ndata: ${data}\n\n`;
+    return text;
   }
 
   /** An item as it stands: whole, or as it begins. */

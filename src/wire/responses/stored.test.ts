@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { printSse } from "../sse.ts";
+import { printSse, SSE_DONE } from "../sse.ts";
 import { itemId, responseOfItem } from "./item.ts";
 import { responseId } from "./response.ts";
 import { FinalResponse, listedItems, withInput } from "./stored.ts";
@@ -15,8 +15,8 @@ describe("the response in an answer", () => {
     fc.assert(
       fc.property(texts, ending, fc.array(fc.nat(200)), (deltas, type, cuts) => {
         const events = deltas.map((delta) => ({ type: "response.output_text.delta", delta }));
-        const all = [...events, { type, response: RESPONSE }].map((event) => printSse(JSON.stringify(event)));
-        const bytes = Buffer.concat([...all, printSse("[DONE]")]);
+        const all = [...events, { type, response: RESPONSE }].map((event) => Buffer.from(printSse(event)));
+        const bytes = Buffer.concat([...all, SSE_DONE]);
         const final = new FinalResponse(true);
         let at = 0;
         for (const cut of [...cuts, bytes.length]) {
